@@ -1,0 +1,1 @@
+"""The command rdms: parse, call one function, print."""

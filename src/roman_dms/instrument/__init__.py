@@ -1,0 +1,1 @@
+"""The Wide Field Instrument in numbers, each with its unit and source."""

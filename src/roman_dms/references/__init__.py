@@ -1,0 +1,1 @@
+"""Reference data: kinds, rules, contexts, store, certification."""

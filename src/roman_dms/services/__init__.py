@@ -1,0 +1,1 @@
+"""HTTP services: handlers that parse, call one function, serialise."""
