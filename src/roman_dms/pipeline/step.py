@@ -1,11 +1,16 @@
 """A step: a plain function whose signature declares what it needs.
 
+>>> import dataclasses
+>>> from pydantic import Field
+>>> from roman_dms.products.exposure import RateImage
 >>> class ScaleParameters(Parameters):
 ...     factor: float = Field(1.0, gt=0, description="Factor applied to the rate.")
 >>> @step(scope="pixel")
 ... def scale(rate: RateImage, parameters: ScaleParameters) -> RateImage:
 ...     '''Multiply the rate by a constant.'''
 ...     return dataclasses.replace(rate, data=rate.data * parameters.factor)
+>>> scale.name, scale.takes.__name__, scale.summary
+('scale', 'RateImage', 'Multiply the rate by a constant.')
 
 The name of the function is the key in recipes, in provenance, in the log and
 in the documentation.  A step does no I/O and changes nothing that it does not
@@ -51,17 +56,11 @@ class Step:
     function: Callable[..., Any]
     scope: Scope
     applies: Applies
-    status_key: str
-    """Key of RAD's ``meta.cal_step`` under which its state is recorded."""
 
     @property
     def name(self) -> str:
-        """Key in recipes and provenance."""
+        """Key in recipes, in provenance and in RAD's ``meta.cal_step``."""
         return self.function.__name__
-
-    @cached_property
-    def _hints(self) -> Mapping[str, Any]:
-        return typing.get_type_hints(self.function)
 
     @cached_property
     def takes(self) -> type:
@@ -77,10 +76,14 @@ class Step:
     def references(self) -> Mapping[str, type[Reference]]:
         """Reference products by the name of the argument that takes them."""
         return {
-            name: hint
-            for name, hint in self._hints.items()
-            if inspect.isclass(hint) and issubclass(hint, Reference)
+            name: kind
+            for name in self._signature.parameters
+            if (kind := _reference_kind(self._hints[name])) is not None
         }
+
+    def needs(self, name: str) -> bool:
+        """Whether the step cannot run without the reference of an argument."""
+        return self._signature.parameters[name].default is inspect.Parameter.empty
 
     @cached_property
     def parameters(self) -> type[Parameters]:
@@ -93,6 +96,11 @@ class Step:
         return "workers" in self._signature.parameters
 
     @property
+    def changes_product(self) -> bool:
+        """Whether another type of product comes out; such a step cannot be skipped."""
+        return self.takes is not self.gives
+
+    @property
     def summary(self) -> str:
         """First line of the docstring."""
         return (inspect.getdoc(self.function) or "").partition("\n")[0]
@@ -101,13 +109,43 @@ class Step:
     def _signature(self) -> inspect.Signature:
         return inspect.signature(self.function)
 
+    @cached_property
+    def _hints(self) -> Mapping[str, Any]:
+        return typing.get_type_hints(self.function)
+
+    def run(
+        self,
+        product: Any,
+        references: Mapping[str, Reference],
+        parameters: Parameters,
+        workers: int = 1,
+    ) -> Any:
+        """Call the function with what its signature asks for."""
+        arguments: dict[str, Any] = dict(references)
+        if "parameters" in self._signature.parameters:
+            arguments["parameters"] = parameters
+        if self.wants_workers:
+            arguments["workers"] = workers
+        return self.function(product, **arguments)
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function itself."""
         return self.function(*args, **kwargs)
 
 
-def step(
-    *, scope: Scope, applies: Applies = lambda meta: None, status_key: str | None = None
-) -> Callable[[Callable[..., Any]], Step]:
+def _reference_kind(hint: Any) -> type[Reference] | None:
+    """The reference product of an annotation, ``Kind`` or ``Kind | None``."""
+    for choice in (hint, *typing.get_args(hint)):
+        if inspect.isclass(choice) and issubclass(choice, Reference):
+            return choice
+    return None
+
+
+def _always(_meta: Metadata) -> None:
+    return None
+
+
+def step(*, scope: Scope, applies: Applies = _always) -> Callable[[Callable[..., Any]], Step]:
     """Declare a function as a step.
 
     Parameters
@@ -116,11 +154,9 @@ def step(
         How much of the frame it needs at once.
     applies
         Tells why the step does not apply to an exposure, or ``None``.
-    status_key
-        Key of ``meta.cal_step``, where it is not the name of the function.
     """
 
     def declare(function: Callable[..., Any]) -> Step:
-        return Step(function, scope, applies, status_key or function.__name__)
+        return Step(function, scope, applies)
 
     return declare

@@ -1,0 +1,465 @@
+"""The steps from L1 to L2, in the order in which they run.
+
+Each takes products apart, calls one function of arrays and puts the result
+together; the physics is in the module that it calls.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from roman_dms.calibration.dark_decay import subtract as subtract_dark_decay
+from roman_dms.calibration.data_quality import guide_window_flags, read_borders
+from roman_dms.calibration.linearity import linearize
+from roman_dms.calibration.ramp_fit import RampFit, fit_casertano, fit_likelihood
+from roman_dms.calibration.rate_corrections import divide_by_flat, subtract_dark
+from roman_dms.calibration.reference_pixels import correct as correct_reference_pixels
+from roman_dms.calibration.saturation import flag_saturation
+from roman_dms.calibration.statistics import image_statistics
+from roman_dms.calibration.wfi18_transient import remove_transient
+from roman_dms.errors import ReferenceDataError
+from roman_dms.instrument.quality import Pixel
+from roman_dms.pipeline.step import Parameters, Step, step
+from roman_dms.products.arrays import PixelArray, rows_of
+from roman_dms.products.exposure import Borders, Ramp, RateImage, RawExposure
+from roman_dms.products.metadata import Metadata
+from roman_dms.products.reference import (
+    DarkDecay,
+    DarkRate,
+    Distortion,
+    Flat,
+    Gain,
+    IntegralNonlinearity,
+    InverseLinearity,
+    Linearity,
+    Mask,
+    Photometry,
+    ReadNoise,
+    ReferencePixels,
+    Saturation,
+)
+from roman_dms.sky.wcs import Pointing, build_wcs, s_region
+
+CAL_STEPS = (
+    "dq_init", "saturation", "refpix", "dark_decay", "wfi18_transient", "linearity", "ramp_fit",
+    "dark", "assign_wcs", "flat_field", "photom", "source_catalog", "tweakreg", "flux", "skymatch",
+    "outlier_detection",
+)  # fmt: skip
+"""Every step whose state RAD wants in an L2 file."""
+
+FLAT_FIELDED = ("WFI_IMAGE", "WFI_LOLO", "WFI_WFSC")
+"""Exposure types that are flat-fielded: the images."""
+
+
+class DqInitParameters(Parameters):
+    """Parameters of ``dq_init``."""
+
+    expand_guide_window: int = Field(
+        0, ge=0, le=1000, description="Pixels by which the guide window is grown on each side."
+    )
+
+
+@step(scope="detector")
+def dq_init(raw: RawExposure, mask: Mask, parameters: DqInitParameters, workers: int = 1) -> Ramp:
+    """Start the flags from the mask and the guide window, and keep the borders.
+
+    A reference read that was subtracted on board is added back, and an offset
+    of the encoding is taken off.  The border of reference pixels is kept as it
+    was read.
+    """
+    detector = raw.detector
+    dq = _same_shape(mask.dq, detector.shape, "mask").astype(np.uint32)
+    window = [
+        int(raw.meta.get(f"guide_star.window_{key}", -1))
+        for key in ("xstart", "xstop", "ystart", "ystop")
+    ]
+    dq |= guide_window_flags(detector.shape, tuple(window), parameters.expand_guide_window)  # type: ignore[arg-type]
+    data = _restored(raw.data, raw.reference_read, raw.meta)
+    amp33 = _restored(raw.amp33, raw.reference_amp33, raw.meta)
+    shape = (data.shape[0], *detector.shape)
+    borders = read_borders(partial(rows_of, data), shape, detector.border, workers)
+    return Ramp(
+        meta=raw.meta.updated(
+            {
+                f"cal_step.{name}": raw.meta.get(f"cal_step.{name}", "INCOMPLETE")
+                for name in CAL_STEPS
+            }
+        ),
+        detector=detector,
+        data=data,
+        resultant_dq=(
+            np.zeros(shape, np.uint8)
+            if raw.resultantdq is None
+            else np.array(raw.resultantdq, np.uint8)
+        ),
+        dq=dq,
+        amp33=amp33,
+        borders=_borders(borders, dq, detector.border),
+        extras=raw.extras,
+    )
+
+
+def _same_shape(array: PixelArray, shape: tuple[int, ...], kind: str) -> NDArray[Any]:
+    if tuple(array.shape[-2:]) != tuple(shape[-2:]):
+        raise ReferenceDataError(
+            f"The {kind} reference has {array.shape[-2]} x {array.shape[-1]} pixels, "
+            f"the exposure {shape[-2]} x {shape[-1]}.",
+            "a reference file of the same detector and size",
+            "look at what was selected with 'rdms references select FILE'",
+        )
+    return np.asarray(array)
+
+
+def _restored(data: PixelArray, subtracted: PixelArray | None, meta: Metadata) -> PixelArray:
+    """Counts as the converter gave them; untouched where nothing was changed on board."""
+    offset = float(meta.get("instrument.data_encoding_offset", 0) or 0)
+    if subtracted is None and offset == 0:
+        return data
+    restored = np.array(data, np.float32)
+    if subtracted is not None:
+        restored += np.asarray(subtracted)
+    restored -= np.float32(offset)
+    return restored
+
+
+def _borders(read: dict[str, NDArray[np.float32]], dq: NDArray[np.uint32], border: int) -> Borders:
+    return Borders(
+        **read,
+        dq_left=dq[:, :border].copy(),
+        dq_right=dq[:, -border:].copy(),
+        dq_bottom=dq[:border].copy(),
+        dq_top=dq[-border:].copy(),
+    )
+
+
+def _counts(ramp: Ramp) -> NDArray[np.float32]:
+    """The resultants of a tile as float32, whatever step came before."""
+    return np.asarray(ramp.data, np.float32)
+
+
+class SaturationParameters(Parameters):
+    """Parameters of ``saturation``."""
+
+    grow: int = Field(
+        0, ge=0, le=10, description="Pixels by which saturation is grown, for charge that spills."
+    )
+    backup: int = Field(
+        0, ge=0, le=10, description="Averaged resultants flagged before each saturated one."
+    )
+
+
+@step(scope="detector")
+def saturation(
+    ramp: Ramp, saturation: Saturation, parameters: SaturationParameters, workers: int = 1
+) -> Ramp:
+    """Flag saturated resultants, also where only some of the averaged reads saturated."""
+    shape = ramp.resultant_dq.shape
+    resultant_dq, dq = flag_saturation(
+        partial(rows_of, ramp.data),
+        shape,
+        _same_shape(saturation.data, shape, "saturation"),
+        _same_shape(saturation.dq, shape, "saturation"),
+        ramp.meta.read_pattern,
+        ramp.resultant_dq,
+        ramp.dq,
+        grow=parameters.grow,
+        backup=parameters.backup,
+        workers=workers,
+    )
+    return dataclasses.replace(ramp, resultant_dq=resultant_dq, dq=dq)
+
+
+@step(scope="detector")
+def refpix(ramp: Ramp, weights: ReferencePixels, workers: int = 1) -> Ramp:
+    """Remove the noise of the readout electronics that reference pixels see (IRRC).
+
+    Rauscher et al. (2022): amplifier 33 and the left and right borders, each
+    weighted by frequency, after a linear trend of each channel.
+    """
+    bad = (ramp.dq & np.uint32(Pixel.BAD_REF_PIXEL)) != 0
+    data = correct_reference_pixels(
+        partial(rows_of, ramp.data),
+        ramp.resultant_dq.shape,
+        np.asarray(ramp.amp33),
+        bad,
+        _channel_weights(weights),
+        ramp.detector,
+        workers=workers,
+    )
+    return dataclasses.replace(ramp, data=data)
+
+
+def _channel_weights(weights: ReferencePixels) -> Callable[[int], tuple[NDArray[Any], ...]]:
+    def of_channel(channel: int) -> tuple[NDArray[Any], ...]:
+        return tuple(
+            rows_of(array, channel, channel + 1)[0]
+            for array in (weights.gamma, weights.zeta, weights.alpha)
+        )
+
+    return of_channel
+
+
+@step(scope="pixel")
+def dark_decay(ramp: Ramp, decay: DarkDecay) -> Ramp:
+    """Subtract the dark signal that decays after a reset."""
+    table = decay.decay_table
+    name = ramp.detector.name
+    if name not in table:
+        raise ReferenceDataError(
+            f"The dark-decay table has no entry for {name}.", f"one of {', '.join(table)}"
+        )
+    data = subtract_dark_decay(
+        _counts(ramp),
+        ramp.first_row,
+        ramp.detector,
+        float(table[name]["amplitude"]),
+        float(table[name]["time_constant"]),
+        ramp.meta.read_pattern,
+    )
+    return dataclasses.replace(ramp, data=data)
+
+
+def _only_wfi18(meta: Metadata) -> str | None:
+    return None if meta.detector == "WFI18" else f"{meta.detector} shows no such transient"
+
+
+class TransientParameters(Parameters):
+    """Parameters of ``wfi18_transient``."""
+
+    mask_rows: bool = Field(
+        False, description="Flag the most affected rows and do not fit the transient."
+    )
+
+
+@step(scope="detector", applies=_only_wfi18)
+def wfi18_transient(ramp: Ramp, parameters: TransientParameters) -> Ramp:
+    """Remove the transient of the first read of WFI18, a double exponential in row time."""
+    data, flags = remove_transient(
+        np.asarray(ramp.data),
+        ramp.detector,
+        ramp.meta.read_pattern,
+        mask_rows=parameters.mask_rows,
+    )
+    return dataclasses.replace(ramp, data=data, resultant_dq=ramp.resultant_dq | flags)
+
+
+@step(scope="pixel")
+def linearity(
+    ramp: Ramp,
+    linear: Linearity,
+    inverse: InverseLinearity,
+    integral: IntegralNonlinearity | None = None,
+) -> Ramp:
+    """Correct the integral and the classic non-linearity, read by read.
+
+    The reads that were averaged into a resultant are predicted from the ramp,
+    corrected one by one and averaged again.
+    """
+    data, flags, resultant_flags = linearize(
+        _counts(ramp),
+        ramp.resultant_dq,
+        linear.coeffs,
+        linear.dq,
+        inverse.coeffs,
+        None if integral is None else integral.value,
+        None if integral is None else integral.corrections,
+        ramp.meta.read_pattern,
+        ramp.detector.channel_width,
+    )
+    return dataclasses.replace(
+        ramp,
+        data=data,
+        dq=ramp.dq | linear.dq | flags,
+        resultant_dq=ramp.resultant_dq | resultant_flags,
+    )
+
+
+class RampFitParameters(Parameters):
+    """Parameters of ``ramp_fit``."""
+
+    algorithm: Literal["likelihood", "casertano"] = Field(
+        "likelihood", description="Likelihood fit (Brandt 2024) or Casertano (2022) weights."
+    )
+    find_jumps: bool = Field(True, description="Search for jumps (cosmic rays) in the ramps.")
+    jump_threshold: float = Field(
+        4.5, gt=0, description="Significance at which a jump is rejected [sigma]."
+    )
+
+
+@step(scope="pixel")
+def ramp_fit(
+    ramp: Ramp, gain: Gain, read_noise: ReadNoise, parameters: RampFitParameters
+) -> RateImage:
+    """Find jumps and fit the count rate to unevenly averaged resultants."""
+    border = ramp.detector.border
+    first = max(ramp.first_row, border)
+    last = min(ramp.first_row + ramp.data.shape[-2], ramp.detector.rows - border)
+    rows = slice(first - ramp.first_row, max(last, first) - ramp.first_row)
+    science = np.s_[..., rows, border : ramp.detector.columns - border]
+    fit = _fit(
+        np.ascontiguousarray(_counts(ramp)[science]),
+        np.ascontiguousarray(ramp.resultant_dq[science]),
+        np.ascontiguousarray(gain.data[science], np.float32),
+        np.ascontiguousarray(read_noise.data[science], np.float32),
+        ramp.meta,
+        parameters,
+    )
+    offset = np.array([0, first - border, 0], np.int16)
+    return RateImage(
+        meta=ramp.meta,
+        detector=ramp.detector,
+        data=fit.rate,
+        dq=ramp.dq[science] | fit.dq,
+        err=np.sqrt(fit.var_poisson + fit.var_rnoise),
+        var_poisson=fit.var_poisson,
+        var_rnoise=fit.var_rnoise,
+        chisq=fit.chisq,
+        dumo=fit.dumo,
+        jump_indices=fit.jumps + offset,
+        amp33=ramp.amp33,
+        borders=ramp.borders,
+        first_row=first - border,
+        extras=ramp.extras,
+    )
+
+
+def _fit(
+    data: NDArray[np.float32],
+    resultant_dq: NDArray[np.uint8],
+    gain: NDArray[np.float32],
+    read_noise: NDArray[np.float32],
+    meta: Metadata,
+    parameters: RampFitParameters,
+) -> RampFit:
+    arguments = (data, resultant_dq, gain, read_noise, meta.read_pattern)
+    if parameters.algorithm == "casertano":
+        return fit_casertano(*arguments, jumps=parameters.find_jumps)
+    threshold = parameters.jump_threshold if parameters.find_jumps else None
+    return fit_likelihood(*arguments, jump_threshold=threshold)
+
+
+class DarkParameters(Parameters):
+    """Parameters of ``dark``."""
+
+    scale: float = Field(1.0, ge=0, description="Factor applied to the dark rate.")
+
+
+@step(scope="pixel")
+def dark(rate: RateImage, dark_rate: DarkRate, parameters: DarkParameters) -> RateImage:
+    """Subtract the dark rate."""
+    data, flags = subtract_dark(rate.data, dark_rate.dark_slope, dark_rate.dq, parameters.scale)
+    return dataclasses.replace(rate, data=data, dq=rate.dq | flags)
+
+
+def _flat_fielded(meta: Metadata) -> str | None:
+    if meta.exposure_type in FLAT_FIELDED:
+        return None
+    return f"exposures of type {meta.exposure_type} are not flat-fielded"
+
+
+class FlatFieldParameters(Parameters):
+    """Parameters of ``flat_field``."""
+
+    include_var_flat: bool = Field(
+        False, description="Add the variance of the flat field to the error and keep it."
+    )
+
+
+@step(scope="pixel", applies=_flat_fielded)
+def flat_field(rate: RateImage, flat: Flat, parameters: FlatFieldParameters) -> RateImage:
+    """Divide by the flat field (images alone)."""
+    done = divide_by_flat(
+        {"data": rate.data, "err": rate.err, "dumo": rate.dumo},
+        {"var_poisson": rate.var_poisson, "var_rnoise": rate.var_rnoise},
+        flat.data,
+        flat.err,
+        flat.dq,
+    )
+    changes: dict[str, Any] = dict(done.images)
+    if parameters.include_var_flat:
+        changes["var_flat"] = done.var_flat
+        changes["err"] = np.sqrt(np.square(changes["err"]) + done.var_flat)
+    return dataclasses.replace(rate, dq=rate.dq | done.flags, **changes)
+
+
+@step(scope="metadata")
+def assign_wcs(rate: RateImage, distortion: Distortion) -> RateImage:
+    """Attach the transformation from pixels to the sky, from distortion and pointing."""
+    meta = rate.meta
+    pointing = Pointing(
+        v2_ref=meta["wcsinfo.v2_ref"],
+        v3_ref=meta["wcsinfo.v3_ref"],
+        ra_ref=meta["wcsinfo.ra_ref"],
+        dec_ref=meta["wcsinfo.dec_ref"],
+        roll_ref=meta["wcsinfo.roll_ref"],
+        velocity_scale=meta.get("velocity_aberration.scale_factor", 1.0),
+    )
+    wcs = build_wcs(
+        distortion.coordinate_distortion_transform, pointing, rate.detector.science_shape
+    )
+    return dataclasses.replace(
+        rate, meta=meta.updated({"wcs": wcs, "wcsinfo.s_region": s_region(wcs)})
+    )
+
+
+@step(scope="metadata")
+def photom(rate: RateImage, photometry: Photometry) -> RateImage:
+    """Write the conversion to surface brightness into the metadata; pixels stay in DN/s."""
+    element = rate.meta.optical_element.upper()
+    if element not in photometry.phot_table:
+        raise ReferenceDataError(
+            f"The photometric table has no entry for {element}.",
+            f"one of {', '.join(photometry.phot_table)}",
+            "submit a photom reference file with that element, or leave it out: --skip photom",
+        )
+    row = photometry.phot_table[element]
+    return dataclasses.replace(
+        rate,
+        meta=rate.meta.updated(
+            {
+                "photometry.conversion_megajanskys": row["photmjsr"],
+                "photometry.conversion_megajanskys_uncertainty": row["uncertainty"],
+                "photometry.pixel_area": row["pixelareasr"],
+            }
+        ),
+    )
+
+
+@step(scope="detector")
+def statistics(rate: RateImage, workers: int = 1) -> RateImage:
+    """Write median, spread and share of usable pixels into the metadata."""
+    found = image_statistics(rate.data, rate.dq, int(Pixel.DO_NOT_USE), workers)
+    changes = {
+        "statistics.image_median": found.median,
+        "statistics.image_rms": found.rms,
+        "statistics.good_pixel_fraction": found.good_fraction,
+        "statistics.zodiacal_light": rate.meta.get("statistics.zodiacal_light", -1.0),
+    }
+    return dataclasses.replace(rate, meta=rate.meta.updated(changes))
+
+
+STEPS: dict[str, Step] = {
+    entry.name: entry
+    for entry in (
+        dq_init,
+        saturation,
+        refpix,
+        dark_decay,
+        wfi18_transient,
+        linearity,
+        ramp_fit,
+        dark,
+        flat_field,
+        assign_wcs,
+        photom,
+        statistics,
+    )
+}
+"""The steps from L1 to L2 by name, in the order of the default recipe."""

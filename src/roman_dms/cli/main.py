@@ -1,0 +1,102 @@
+"""The command ``rdms``: finds the subcommand, and turns errors into exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from roman_dms import __version__, errors
+
+COMMANDS = {
+    "calibrate": "Calibrate raw exposures: L1 to L2.",
+    "convert": "Convert L2 between ASDF and FITS, without loss.",
+    "info": "Tell at a glance what a file is.",
+    "preview": "Draw a product as a PNG.",
+    "recipe": "Show the steps of a recipe and their parameters.",
+    "references": "Reference data: bootstrap, select, submit, serve.",
+    "validate": "Check products against the mission's schemas (RAD).",
+}
+"""The commands, each a module of this package, and what they are for."""
+
+EXIT_CODES: dict[type[errors.RdmsError], int] = {
+    errors.UsageError: 2,
+    errors.RecipeError: 2,
+    errors.FileError: 3,
+    errors.FormatError: 4,
+    errors.ValidationError: 5,
+    errors.MetadataError: 6,
+    errors.ReferenceDataError: 7,
+    errors.CalibrationError: 8,
+}
+"""Exit code of each class of error; 1 is a fault of the program, 130 an interruption."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it runs, not when its name is listed."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """Names of the commands."""
+        return sorted(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"roman_dms.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+
+@click.command(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="First steps: 'rdms references bootstrap', then 'rdms calibrate FILE'.",
+)
+@click.version_option(__version__, prog_name="rdms")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def rdms(debug: bool) -> None:
+    """Roman DMS: from raw exposures of the Wide Field Instrument to science."""
+
+
+def exit_code(error: errors.RdmsError) -> int:
+    """Exit code of an error: that of its class, or of the nearest base in the table."""
+    return next((EXIT_CODES[base] for base in type(error).__mro__ if base in EXIT_CODES), 1)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; no traceback reaches a user unless ``--debug``."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        result: Any = rdms.main(arguments, prog_name="rdms", standalone_mode=False)
+    except errors.RdmsError as error:
+        _fail(str(error), exit_code(error), arguments)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _fail("Interrupted; nothing half-written was left behind.", 130, arguments)
+    except Exception as error:  # noqa: BLE001  the last line of defence
+        _fail(
+            f"{type(error).__name__}: {error}\nThis is a fault of the program. "
+            "What to do: run again with --debug and report what it shows.",
+            1,
+            arguments,
+        )
+    else:
+        sys.exit(result if isinstance(result, int) else 0)
+
+
+def _fail(message: str, code: int, arguments: list[str]) -> None:
+    if "--debug" in arguments:
+        raise  # noqa: PLE0704  called while the error is handled
+    click.secho("Error: ", fg="red", bold=True, nl=False, err=True)
+    click.echo(message, err=True)
+    sys.exit(code)

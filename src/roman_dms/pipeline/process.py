@@ -1,0 +1,97 @@
+"""From file to file: read a product, run a recipe on it, write what comes out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from roman_dms.formats.products import read_product, write_product
+from roman_dms.pipeline.recipe import Recipe
+from roman_dms.pipeline.runner import Observer, References, Run, run
+from roman_dms.products.exposure import RateImage
+
+SUFFIXES = ("uncal", "cal", "coadd", "cat", "segm")
+"""Last part of a file name that says what kind of product the file holds."""
+
+
+@dataclass(frozen=True)
+class Processed:
+    """A file that was processed."""
+
+    source: str
+    output: Path
+    run: Run | None
+    """``None`` where the output was there already."""
+    seconds: float
+
+
+def output_path(source: str, directory: Path | None, suffix: str) -> Path:
+    """Where a product goes: the name of its source with another suffix.
+
+    >>> output_path("in/r0000101001001001001_0001_wfi01_f158_uncal.asdf", Path("out"), "cal")
+    PosixPath('out/r0000101001001001001_0001_wfi01_f158_cal.asdf')
+    """
+    path = Path(source)
+    stem, _, last = path.stem.rpartition("_")
+    root = stem if stem and last in SUFFIXES else path.stem
+    folder = directory if directory is not None else path.parent
+    return folder / f"{root}_{suffix}.asdf"
+
+
+def process_file(
+    source: str,
+    directory: Path | None,
+    recipe: Recipe,
+    references: References,
+    *,
+    workers: int = 2,
+    save: Collection[str] = (),
+    resume: bool = False,
+    observer: Observer | None = None,
+) -> Processed:
+    """Run a recipe on a file.
+
+    Parameters
+    ----------
+    source
+        Path or URL of a product that the first step takes.
+    directory
+        Where the products go; beside the source where ``None``.
+    recipe
+        The steps.
+    references
+        Where reference data come from.
+    workers
+        Threads for the pixels.
+    save
+        Names of steps whose product is kept too, with the step's name as suffix.
+    resume
+        Leave the file alone if its product is there (products appear whole or
+        not at all).
+    observer
+        Is told how the run goes on.
+    """
+    began = time.perf_counter()
+    for name in save:
+        recipe.index(name)
+    last = recipe.steps[-1]
+    suffix = "cal" if last.step.gives is RateImage else last.name
+    output = output_path(source, directory, suffix)
+    if resume and output.exists():
+        return Processed(source, output, None, time.perf_counter() - began)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    savers: dict[str, Callable[[Any], None]] = {
+        name: partial(_save, path=output_path(source, directory, name)) for name in save
+    }
+    product = read_product(source)
+    done = run(recipe, product, references, workers=workers, observer=observer, save=savers)
+    write_product(done.product, output)
+    return Processed(source, output, done, time.perf_counter() - began)
+
+
+def _save(product: Any, path: Path) -> None:
+    write_product(product, path)

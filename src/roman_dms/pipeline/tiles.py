@@ -1,0 +1,180 @@
+"""Tiles: a chain of pixel-local steps streamed through bands of rows.
+
+A tile stays in the processor's cache from the raw counts to the rate.  Tiles
+run on all cores (the kernels release the interpreter's lock), and no cube of
+the whole detector exists beyond what a whole-frame step made.  The steps are
+the same plain functions that can be run by themselves.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roman_dms.errors import ReferenceDataError
+from roman_dms.instrument.detectors import Detector
+from roman_dms.pipeline.recipe import RecipeStep
+from roman_dms.products.arrays import Frame, PixelArray, pixel_fields, rows_of
+from roman_dms.products.reference import Reference
+
+TILE_ROWS = 32
+"""Rows of a tile: 9 resultants of 4096 columns in float32 are 4.7 MB."""
+
+
+@dataclass(frozen=True)
+class BoundStep:
+    """A step of a recipe with the references that it asks for."""
+
+    entry: RecipeStep
+    references: Mapping[str, Reference]
+
+    def run(self, product: Any, workers: int = 1) -> Any:
+        """Run on a whole product."""
+        return self.entry.step.run(product, self.references, self.entry.parameters, workers)
+
+    def run_tile(self, tile: Any) -> Any:
+        """Run on a tile, with the references cut to its rows."""
+        cut = {name: reference_rows(ref, tile) for name, ref in self.references.items()}
+        return self.entry.step.run(tile, cut, self.entry.parameters)
+
+
+def frame_of(product: Any) -> Frame:
+    """The frame in which the pixels of a product live."""
+    return next(field.frame for _, field in pixel_fields(product))
+
+
+def take_rows(product: Any, start: int, stop: int) -> Any:
+    """The rows ``start:stop`` of a product, as a product that knows where it begins."""
+    cut = {
+        name: rows_of(array, start, stop)
+        for name, _ in pixel_fields(product)
+        if (array := getattr(product, name)) is not None
+    }
+    return dataclasses.replace(product, first_row=product.first_row + start, **cut)
+
+
+def reference_rows(reference: Reference, tile: Any) -> Reference:
+    """A reference cut to the rows, and to the frame, of a tile."""
+    rows = next(getattr(tile, name) for name, _ in pixel_fields(tile)).shape[-2]
+    cut: dict[str, Any] = {
+        name: _aligned(
+            getattr(reference, name), tile.detector, frame_of(tile), tile.first_row, rows
+        )
+        for name, _ in pixel_fields(reference)
+    }
+    return dataclasses.replace(reference, **cut) if cut else reference
+
+
+def _aligned(
+    array: PixelArray, detector: Detector, frame: Frame, first_row: int, rows: int
+) -> NDArray[Any]:
+    """Rows of a reference array in the frame of the product that it meets."""
+    shape = tuple(array.shape[-2:])
+    border = detector.border
+    if shape == (detector.shape if frame == "detector" else detector.science_shape):
+        return rows_of(array, first_row, first_row + rows)
+    if frame == "science" and shape == detector.shape:
+        start = first_row + border
+        return rows_of(array, start, start + rows)[..., border : shape[1] - border]
+    raise ReferenceDataError(
+        f"A reference array of {shape[0]} x {shape[1]} pixels meets {detector.name} of "
+        f"{detector.rows} x {detector.columns} pixels.",
+        "a reference file of the same detector and size",
+        "look at what was selected with 'rdms references select FILE'",
+    )
+
+
+class _Assembly:
+    """Puts finished tiles into one product of the whole frame."""
+
+    def __init__(self, tiles: int) -> None:
+        self._lists: list[Any] = [None] * tiles
+        self._arrays: dict[str, NDArray[Any]] = {}
+        self._last: Any = None
+        self._lock = threading.Lock()
+
+    def put(self, place: int, tile: Any) -> None:
+        """Copy the rows of a tile to where they belong."""
+        with self._lock:
+            self._last = tile
+            if not self._arrays:
+                self._arrays = _whole_frame(tile)
+        self._lists[place] = getattr(tile, "jump_indices", None)
+        for name, whole in self._arrays.items():
+            rows = getattr(tile, name)
+            whole[..., tile.first_row : tile.first_row + rows.shape[-2], :] = rows
+
+    def product(self) -> Any:
+        """The whole product."""
+        changes: dict[str, Any] = {**self._arrays, "first_row": 0}
+        if self._lists[0] is not None:
+            changes["jump_indices"] = np.concatenate(self._lists)
+        return dataclasses.replace(self._last, **changes)
+
+
+def _whole_frame(tile: Any) -> dict[str, NDArray[Any]]:
+    detector = tile.detector
+    rows = detector.rows if frame_of(tile) == "detector" else detector.science_shape[0]
+    return {
+        name: np.empty((*array.shape[:-2], rows, array.shape[-1]), array.dtype)
+        for name, _ in pixel_fields(tile)
+        if (array := getattr(tile, name)) is not None
+    }
+
+
+def run_tiles(
+    chain: Sequence[BoundStep],
+    product: Any,
+    workers: int,
+    advance: Callable[[float], None],
+) -> tuple[Any, list[float]]:
+    """Run a chain of pixel-local steps over all tiles of a product.
+
+    Parameters
+    ----------
+    chain
+        The steps in their order.
+    product
+        The whole product.
+    workers
+        Number of threads.
+    advance
+        Told the fraction of the frame that each finished tile adds.
+
+    Returns
+    -------
+    product, seconds
+        The whole product that the last step gives, and for each step the time
+        that the threads spent in it, divided by their number.
+    """
+    rows = next(getattr(product, name) for name, _ in pixel_fields(product)).shape[-2]
+    bands = [(start, min(start + TILE_ROWS, rows)) for start in range(0, rows, TILE_ROWS)]
+    assembly = _Assembly(len(bands))
+    seconds = [0.0] * len(chain)
+    lock = threading.Lock()
+
+    def run_band(place: int) -> None:
+        tile = take_rows(product, *bands[place])
+        spent = []
+        for bound in chain:
+            began = time.perf_counter()
+            tile = bound.run_tile(tile)
+            spent.append(time.perf_counter() - began)
+        assembly.put(place, tile)
+        with lock:
+            for index, value in enumerate(spent):
+                seconds[index] += value / workers
+            advance(1 / len(bands))
+
+    with ThreadPoolExecutor(workers) as pool:
+        for done in [pool.submit(run_band, place) for place in range(len(bands))]:
+            done.result()
+    return assembly.product(), seconds
