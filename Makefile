@@ -7,7 +7,7 @@ DEMO := demo
 EXPOSURE := r0000101001001001001_0001_wfi01_f158
 RAW := tests/data/miniature/$(EXPOSURE)_uncal.asdf
 
-.PHONY: demo test check lint docs bench clean
+.PHONY: demo test lint docs bench lock clean
 
 demo: $(VENV)/.run  ## bootstrap references, calibrate a miniature exposure, draw it
 	$(BIN)/rdms references bootstrap --store $(DEMO)/references --miniature
@@ -43,3 +43,8 @@ $(VENV)/.test: $(VENV)/.run locks/test.txt
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist
+
+lock:  ## renew the locked versions (needs uv)
+	uv pip compile -q --no-header --no-annotate --python-version 3.11 pyproject.toml -o locks/run.txt
+	uv pip compile -q --no-header --no-annotate --python-version 3.11 --extra test -c locks/run.txt pyproject.toml -o locks/test.txt
+	uv pip compile -q --no-header --no-annotate --python-version 3.11 locks/peer.in -o locks/peer.txt

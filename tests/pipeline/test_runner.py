@@ -78,7 +78,7 @@ def test_states_say_what_was_done_and_why_not(ramp):
     assert meta["cal_step.scale"] == "SKIPPED"
     assert meta["ref_file.gain"] == "N/A"
     assert meta["ref_file.crds.context"] == "roman_0042.pmap"
-    assert any(line.startswith("amplify: SKIPPED because the context") for line in meta["cal_logs"])
+    assert any(line.startswith("amplify: SKIPPED (the context") for line in meta["cal_logs"])
     np.testing.assert_array_equal(done.product.data, ramp.data[2, 4:-4, 4:-4])
 
 
@@ -131,3 +131,16 @@ def test_nothing_is_changed_that_came_in(ramp):
     run(recipe_of("scale", "level"), ramp, Shelf())
     np.testing.assert_array_equal(ramp.data, before)
     assert "cal_logs" not in ramp.meta
+
+
+def test_a_run_goes_on_from_where_the_file_stopped(ramp):
+    half = run(recipe_of("scale"), ramp, Shelf()).product
+    done = run(recipe_of("scale", "last"), half, Shelf())
+    assert done.records[0].reason == "done before"
+    np.testing.assert_array_equal(done.product.data, 2 * ramp.data[2, 4:-4, 4:-4])
+
+
+def test_nothing_left_to_do(ramp):
+    done = run(recipe_of("scale"), ramp, Shelf()).product
+    with pytest.raises(RecipeError, match="every step"):
+        run(recipe_of("scale"), done, Shelf())

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from roman_dms.instrument.quality import Pixel
 
-BAND_ROWS = 256
+BAND_ROWS = 32
 """Rows that are read from the file at a time."""
 
 

@@ -7,7 +7,9 @@ finds any rank in two passes over the image (a radix selection).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -66,8 +68,9 @@ def image_statistics(
             total = int(upper.sum())
             if total == 0:
                 return float("nan"), 0
+            lower = cache(lambda prefix: count(center, absolute, prefix))
             ranks = ((total - 1) // 2, total // 2)
-            values = [_select(rank, upper, lambda p: count(center, absolute, p)) for rank in ranks]
+            values = [_select(rank, upper, lower) for rank in ranks]
             return float(np.mean(values, dtype=np.float64)), total
 
         middle, total = median(0.0, absolute=False)
@@ -75,7 +78,9 @@ def image_statistics(
     return ImageStatistics(middle, MAD_TO_SIGMA * spread, total / image.size)
 
 
-def _select(rank: int, upper: NDArray[np.int64], count_lower) -> np.float32:  # type: ignore[no-untyped-def]
+def _select(
+    rank: int, upper: NDArray[np.int64], count_lower: Callable[[int], NDArray[np.int64]]
+) -> np.float32:
     """Value of a rank, from the counts of the upper halves and those of the lower."""
     cumulated = np.cumsum(upper)
     prefix = int(np.searchsorted(cumulated, rank, side="right"))

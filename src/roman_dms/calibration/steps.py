@@ -7,7 +7,6 @@ together; the physics is in the module that it calls.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
 
@@ -18,13 +17,15 @@ from pydantic import Field
 from roman_dms.calibration.dark_decay import subtract as subtract_dark_decay
 from roman_dms.calibration.data_quality import guide_window_flags, read_borders
 from roman_dms.calibration.linearity import linearize
-from roman_dms.calibration.ramp_fit import RampFit, fit_casertano, fit_likelihood
+from roman_dms.calibration.ramp_fit import RampFit, fit_likelihood
 from roman_dms.calibration.rate_corrections import divide_by_flat, subtract_dark
+from roman_dms.calibration.reference_pixels import Weights
 from roman_dms.calibration.reference_pixels import correct as correct_reference_pixels
 from roman_dms.calibration.saturation import flag_saturation
 from roman_dms.calibration.statistics import image_statistics
 from roman_dms.calibration.wfi18_transient import remove_transient
 from roman_dms.errors import ReferenceDataError
+from roman_dms.instrument.exposure_types import exposure_type
 from roman_dms.instrument.quality import Pixel
 from roman_dms.pipeline.step import Parameters, Step, step
 from roman_dms.products.arrays import PixelArray, rows_of
@@ -53,9 +54,6 @@ CAL_STEPS = (
     "outlier_detection",
 )  # fmt: skip
 """Every step whose state RAD wants in an L2 file."""
-
-FLAT_FIELDED = ("WFI_IMAGE", "WFI_LOLO", "WFI_WFSC")
-"""Exposure types that are flat-fielded: the images."""
 
 
 class DqInitParameters(Parameters):
@@ -184,7 +182,7 @@ def refpix(ramp: Ramp, weights: ReferencePixels, workers: int = 1) -> Ramp:
     weighted by frequency, after a linear trend of each channel.
     """
     bad = (ramp.dq & np.uint32(Pixel.BAD_REF_PIXEL)) != 0
-    data = correct_reference_pixels(
+    corrected = correct_reference_pixels(
         partial(rows_of, ramp.data),
         ramp.resultant_dq.shape,
         np.asarray(ramp.amp33),
@@ -193,15 +191,16 @@ def refpix(ramp: Ramp, weights: ReferencePixels, workers: int = 1) -> Ramp:
         ramp.detector,
         workers=workers,
     )
-    return dataclasses.replace(ramp, data=data)
+    return dataclasses.replace(ramp, data=corrected)
 
 
-def _channel_weights(weights: ReferencePixels) -> Callable[[int], tuple[NDArray[Any], ...]]:
-    def of_channel(channel: int) -> tuple[NDArray[Any], ...]:
-        return tuple(
+def _channel_weights(weights: ReferencePixels) -> Weights:
+    def of_channel(channel: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        gamma, zeta, alpha = (
             rows_of(array, channel, channel + 1)[0]
             for array in (weights.gamma, weights.zeta, weights.alpha)
         )
+        return gamma, zeta, alpha
 
     return of_channel
 
@@ -242,12 +241,18 @@ class TransientParameters(Parameters):
 def wfi18_transient(ramp: Ramp, parameters: TransientParameters) -> Ramp:
     """Remove the transient of the first read of WFI18, a double exponential in row time."""
     data, flags = remove_transient(
-        np.asarray(ramp.data),
+        np.asarray(ramp.data, np.float32),
         ramp.detector,
         ramp.meta.read_pattern,
         mask_rows=parameters.mask_rows,
     )
-    return dataclasses.replace(ramp, data=data, resultant_dq=ramp.resultant_dq | flags)
+    flagged = bool(flags.any())
+    meta = (
+        ramp.meta.noted("wfi18_transient: affected rows flagged, none fitted")
+        if flagged
+        else ramp.meta
+    )
+    return dataclasses.replace(ramp, data=data, resultant_dq=ramp.resultant_dq | flags, meta=meta)
 
 
 @step(scope="pixel")
@@ -262,22 +267,19 @@ def linearity(
     The reads that were averaged into a resultant are predicted from the ramp,
     corrected one by one and averaged again.
     """
-    data, flags, resultant_flags = linearize(
+    done = linearize(
         _counts(ramp),
         ramp.resultant_dq,
-        linear.coeffs,
-        linear.dq,
-        inverse.coeffs,
+        np.asarray(linear.coeffs),
+        np.asarray(linear.dq),
+        np.asarray(inverse.coeffs),
         None if integral is None else integral.value,
         None if integral is None else integral.corrections,
         ramp.meta.read_pattern,
         ramp.detector.channel_width,
     )
     return dataclasses.replace(
-        ramp,
-        data=data,
-        dq=ramp.dq | linear.dq | flags,
-        resultant_dq=ramp.resultant_dq | resultant_flags,
+        ramp, data=done.data, dq=ramp.dq | done.flags, resultant_dq=done.resultant_dq
     )
 
 
@@ -306,8 +308,8 @@ def ramp_fit(
     fit = _fit(
         np.ascontiguousarray(_counts(ramp)[science]),
         np.ascontiguousarray(ramp.resultant_dq[science]),
-        np.ascontiguousarray(gain.data[science], np.float32),
-        np.ascontiguousarray(read_noise.data[science], np.float32),
+        np.ascontiguousarray(np.asarray(gain.data)[science], np.float32),
+        np.ascontiguousarray(np.asarray(read_noise.data)[science], np.float32),
         ramp.meta,
         parameters,
     )
@@ -339,8 +341,6 @@ def _fit(
     parameters: RampFitParameters,
 ) -> RampFit:
     arguments = (data, resultant_dq, gain, read_noise, meta.read_pattern)
-    if parameters.algorithm == "casertano":
-        return fit_casertano(*arguments, jumps=parameters.find_jumps)
     threshold = parameters.jump_threshold if parameters.find_jumps else None
     return fit_likelihood(*arguments, jump_threshold=threshold)
 
@@ -354,12 +354,14 @@ class DarkParameters(Parameters):
 @step(scope="pixel")
 def dark(rate: RateImage, dark_rate: DarkRate, parameters: DarkParameters) -> RateImage:
     """Subtract the dark rate."""
-    data, flags = subtract_dark(rate.data, dark_rate.dark_slope, dark_rate.dq, parameters.scale)
+    data, flags = subtract_dark(
+        rate.data, np.asarray(dark_rate.dark_slope), np.asarray(dark_rate.dq), parameters.scale
+    )
     return dataclasses.replace(rate, data=data, dq=rate.dq | flags)
 
 
 def _flat_fielded(meta: Metadata) -> str | None:
-    if meta.exposure_type in FLAT_FIELDED:
+    if exposure_type(meta.exposure_type).is_imaging:
         return None
     return f"exposures of type {meta.exposure_type} are not flat-fielded"
 
@@ -378,9 +380,9 @@ def flat_field(rate: RateImage, flat: Flat, parameters: FlatFieldParameters) -> 
     done = divide_by_flat(
         {"data": rate.data, "err": rate.err, "dumo": rate.dumo},
         {"var_poisson": rate.var_poisson, "var_rnoise": rate.var_rnoise},
-        flat.data,
-        flat.err,
-        flat.dq,
+        np.asarray(flat.data),
+        np.asarray(flat.err),
+        np.asarray(flat.dq),
     )
     changes: dict[str, Any] = dict(done.images)
     if parameters.include_var_flat:
@@ -393,13 +395,14 @@ def flat_field(rate: RateImage, flat: Flat, parameters: FlatFieldParameters) -> 
 def assign_wcs(rate: RateImage, distortion: Distortion) -> RateImage:
     """Attach the transformation from pixels to the sky, from distortion and pointing."""
     meta = rate.meta
+    scale = meta.get("velocity_aberration.scale_factor")
     pointing = Pointing(
         v2_ref=meta["wcsinfo.v2_ref"],
         v3_ref=meta["wcsinfo.v3_ref"],
         ra_ref=meta["wcsinfo.ra_ref"],
         dec_ref=meta["wcsinfo.dec_ref"],
         roll_ref=meta["wcsinfo.roll_ref"],
-        velocity_scale=meta.get("velocity_aberration.scale_factor", 1.0),
+        velocity_scale=1.0 if scale is None else scale,
     )
     wcs = build_wcs(
         distortion.coordinate_distortion_transform, pointing, rate.detector.science_shape

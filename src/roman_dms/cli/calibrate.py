@@ -119,10 +119,11 @@ def _process(file: str, request: Request, console: Any) -> Processed:
     from roman_dms.pipeline.process import process_file
     from roman_dms.pipeline.runner import Observer
     from roman_dms.references.selected import SelectedReferences
+    from roman_dms.references.overlay import open_context
     from roman_dms.references.store import ReferenceStore
 
     recipe = request.recipe()
-    references = SelectedReferences(ReferenceStore(request.store).context(request.context))
+    references = SelectedReferences(open_context(ReferenceStore(request.store), request.context))
     shown = console is not None and console.is_terminal and not console.quiet
     bar = ProgressBar(console, Path(file).name, len(recipe.steps)) if shown else None
     with bar or nullcontext(Observer()) as observer:

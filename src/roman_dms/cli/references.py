@@ -34,7 +34,7 @@ def store_option(function: F) -> F:
 
 @click.group()
 def command() -> None:
-    """Reference data: what an exposure is calibrated with, and who decides.
+    r"""Reference data: what an exposure is calibrated with, and who decides.
 
     A store holds reference files and contexts. A context (roman_0001.pmap) is one
     fixed set of rules that says which file fits which exposure; results change
@@ -70,15 +70,15 @@ def bootstrap(
     at random. Nothing of the mission's own files is in it.
     """
     from roman_dms.instrument.detectors import NAMES
+    from roman_dms.instrument.optical_elements import FILTERS
     from roman_dms.references import default_path
     from roman_dms.references.bootstrap import bootstrap as make
-    from roman_dms.references.bootstrap.optics import IMAGING
 
     folder = store or default_path()
     context = make(
         folder,
         NAMES if "all" in detectors else detectors,
-        tuple(IMAGING) if "all" in filters else filters,
+        tuple(FILTERS) if "all" in filters else filters,
         size,
         seed,
         progress=lambda name: click.echo(f"made {name}", err=True),

@@ -5,6 +5,9 @@ Times follow Brandt (2024, PASP 136 045004), equations 4 and 11.
 
 from __future__ import annotations
 
+import itertools
+import math
+import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,20 +35,15 @@ class ReadPattern:
 
     def __init__(self, reads: Sequence[Sequence[int]], frame_time: float) -> None:
         try:
-            frozen = tuple(tuple(int(read) for read in resultant) for resultant in reads)
-        except (TypeError, ValueError):
+            frozen = tuple(tuple(_count(read) for read in resultant) for resultant in reads)
+        except TypeError:
             raise _bad_pattern(reads) from None
         flat = [read for resultant in frozen for read in resultant]
-        increasing = all(a < b for a, b in zip(flat, flat[1:], strict=False))
+        increasing = all(a < b for a, b in itertools.pairwise(flat))
         if not frozen or not all(frozen) or not increasing or flat[0] < 1:
             raise _bad_pattern(reads)
-        if not (np.isfinite(frame_time) and frame_time > 0):
-            raise MetadataError(
-                f"The time of a read, meta.exposure.frame_time, is {frame_time!r}.",
-                "a positive number of seconds (about 3.16 for imaging)",
-            )
         object.__setattr__(self, "reads", frozen)
-        object.__setattr__(self, "frame_time", float(frame_time))
+        object.__setattr__(self, "frame_time", _seconds(frame_time))
 
     def __len__(self) -> int:
         return len(self.reads)
@@ -77,6 +75,25 @@ class ReadPattern:
     def exposure_time(self) -> float:
         """Time from reset to the last read [s]."""
         return self.reads[-1][-1] * self.frame_time
+
+
+def _count(read: object) -> int:
+    """A read number; text, truth values and fractions are none."""
+    if isinstance(read, bool | np.bool_):
+        raise TypeError
+    return operator.index(read)  # type: ignore[arg-type]
+
+
+def _seconds(frame_time: object) -> float:
+    """A positive, finite time."""
+    number = isinstance(frame_time, int | float | np.number) and not isinstance(frame_time, bool)
+    seconds = float(frame_time) if number else math.nan  # type: ignore[arg-type]
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise MetadataError(
+            f"The time of a read, meta.exposure.frame_time, is {frame_time!r}.",
+            "a positive number of seconds (about 3.16 for imaging)",
+        )
+    return seconds
 
 
 def _bad_pattern(reads: object) -> MetadataError:

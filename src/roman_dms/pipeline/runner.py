@@ -56,7 +56,7 @@ class StepRecord:
     state: str
     """RAD's state: COMPLETE, SKIPPED or N/A."""
     reason: str = ""
-    """Why it was left out."""
+    """Why it was left out, or what it had to say."""
     seconds: float = 0.0
 
 
@@ -105,8 +105,8 @@ def run(
     """
     observer = observer or Observer()
     save = save or {}
-    _check_start(recipe, product)
     active, left_out = _decide(recipe, product.meta)
+    _check_start(active, product)
     kinds = {ref.kind: ref for entry in active for ref in entry.step.references.values()}
     loaded = references.load(product.meta, kinds)
     active, lacking = _without_lacking(active, loaded)
@@ -115,9 +115,12 @@ def run(
         observer.finish(record)
     for group in _groups(active, save):
         observer.start([entry.name for entry in group])
+        known = len(_log(product))
         product, seconds = _run_group(group, product, loaded, workers, observer)
+        notes = _log(product)[known:]
         for entry, spent in zip(group, seconds, strict=True):
-            records[entry.name] = StepRecord(entry.name, COMPLETE, seconds=spent)
+            said = "; ".join(note.removeprefix(f"{entry.name}: ") for note in notes)
+            records[entry.name] = StepRecord(entry.name, COMPLETE, said, spent)
             observer.finish(records[entry.name])
         last = group[-1].name
         if last in save:
@@ -127,29 +130,43 @@ def run(
     return Run(product, tuple(records[name] for name in recipe.names), files)
 
 
-def _check_start(recipe: Recipe, product: Any) -> None:
-    takes = recipe.steps[0].step.takes
-    if not isinstance(product, takes):
-        raise RecipeError(
-            f"The recipe begins with {recipe.names[0]!r}, which takes a {takes.__name__}; "
-            f"a {type(product).__name__} was given.",
-            f"a file that holds a {takes.__name__}",
-            "give the L1 file, or a recipe that goes on from where the file stopped",
-        )
+def _log(product: Any) -> list[str]:
+    return product.meta.get("cal_logs") or []
 
 
 def _decide(recipe: Recipe, meta: Metadata) -> tuple[list[RecipeStep], list[StepRecord]]:
-    """Which steps run on this exposure, and why the others do not."""
+    """Which steps run on this exposure, and why the others do not.
+
+    A step that the product has been through, here or in another pipeline, is
+    not run again: a run goes on from where the file stopped.
+    """
     active, left_out = [], []
     for entry in recipe.steps:
         why_not = entry.step.applies(meta)
-        if entry.skip:
+        if meta.get(f"cal_step.{entry.name}") == COMPLETE:
+            left_out.append(StepRecord(entry.name, COMPLETE, "done before"))
+        elif entry.skip:
             left_out.append(StepRecord(entry.name, SKIPPED, "asked to be skipped"))
         elif why_not is not None:
             left_out.append(StepRecord(entry.name, NOT_APPLICABLE, why_not))
         else:
             active.append(entry)
     return active, left_out
+
+
+def _check_start(active: list[RecipeStep], product: Any) -> None:
+    if not active:
+        raise RecipeError(
+            "The file has been through every step of the recipe.", "a step that is left to do"
+        )
+    takes = active[0].step.takes
+    if not isinstance(product, takes):
+        raise RecipeError(
+            f"The first step to run is {active[0].name!r}, which takes a {takes.__name__}; "
+            f"a {type(product).__name__} was given.",
+            f"a file that holds a {takes.__name__}",
+            "give the L1 file, or a recipe that goes on from where the file stopped",
+        )
 
 
 def _without_lacking(
@@ -240,7 +257,7 @@ def _with_provenance(
         "ref_file.crds.version": f"roman_dms {__version__}",
         "calibration_software_name": "roman_dms",
         "calibration_software_version": __version__,
-        "cal_logs": [*(product.meta.get("cal_logs") or []), *_log_lines(recipe, records)],
+        "cal_logs": [*_log(product), *_log_lines(recipe, records)],
     }
     return dataclasses.replace(product, meta=product.meta.updated(changes))
 
@@ -255,5 +272,6 @@ def _log_lines(recipe: Recipe, records: Mapping[str, StepRecord]) -> Iterator[st
         if record is None:
             continue
         values = " ".join(f"{key}={value}" for key, value in entry.parameters.model_dump().items())
-        why = f" because {record.reason}" if record.reason else f" [{values}]" if values else ""
-        yield f"{entry.name}: {record.state}{why}"
+        how = f" [{values}]" if values and record.state == COMPLETE else ""
+        why = f" ({record.reason})" if record.reason else ""
+        yield f"{entry.name}: {record.state}{how}{why}"

@@ -69,6 +69,10 @@ class Metadata(Mapping[str, Any]):
             node[leaf] = value
         return Metadata(tree)
 
+    def noted(self, line: str) -> Metadata:
+        """A new tree with a line added to the log of the calibration, ``cal_logs``."""
+        return self.updated({"cal_logs": [*(self.get("cal_logs") or []), line]})
+
     def without(self, *keys: str) -> Metadata:
         """A new tree that lacks the given dotted keys."""
         tree = self.tree()

@@ -1,0 +1,33 @@
+"""Our own way from L1 to L2, timed, in a process of its own.
+
+python benchmarks/our_steps.py L1_FILE STORE OUTPUT_FOLDER TIMINGS.json
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from roman_dms.calibration.recipes import load
+from roman_dms.pipeline.process import process_file
+from roman_dms.references.selected import SelectedReferences
+from roman_dms.references.store import ReferenceStore
+
+
+def main() -> None:
+    source, store, folder, timings = sys.argv[1:5]
+    wall, cpu = time.perf_counter(), time.process_time()
+    references = SelectedReferences(ReferenceStore(store).context())
+    done = process_file(source, Path(folder), load(), references, workers=2)
+    rows = {record.name: {"wall": record.seconds} for record in done.run.records if record.seconds}
+    rows["file to file"] = {
+        "wall": time.perf_counter() - wall,
+        "cpu": time.process_time() - cpu,
+    }
+    Path(timings).write_text(json.dumps(rows, indent=1))
+
+
+if __name__ == "__main__":
+    main()

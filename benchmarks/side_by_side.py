@@ -1,0 +1,126 @@
+"""romancal and Roman DMS on the same L1 file with the same references, in one run.
+
+    make bench          or          python benchmarks/side_by_side.py --help
+
+The peer lives in an environment of its own (locks/peer.txt); the L1 file comes
+from the mission's simulator on references that 'rdms references bootstrap'
+made.  What is missing is made first and kept in benchmarks/work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+TUNED = {
+    "MALLOC_MMAP_THRESHOLD_": "1000000000",
+    "MALLOC_TRIM_THRESHOLD_": "8000000000",
+    "MALLOC_TOP_PAD_": "67108864",
+}
+"""glibc settings that halve the peer's ramp fit."""
+
+
+def run(command, **environment):
+    """Wall [s], CPU [s] and peak memory [GiB] of a process."""
+    began = time.perf_counter()
+    watcher = subprocess.Popen(list(map(str, command)), env={**os.environ, **environment})
+    _, status, usage = os.wait4(watcher.pid, 0)
+    wall = time.perf_counter() - began
+    if status:
+        sys.exit(f"{command[0]} ended with status {status}")
+    return {
+        "wall": wall,
+        "cpu": usage.ru_utime + usage.ru_stime,
+        "peak_gib": usage.ru_maxrss / 2**20,
+    }
+
+
+def peer_python(work):
+    """The peer's interpreter; its environment is made where it is missing."""
+    folder = Path(os.environ.get("PEER_ENVIRONMENT", work / "peer"))
+    python = folder / "bin" / "python"
+    if not python.exists():
+        subprocess.check_call([sys.executable, "-m", "venv", folder])
+        lock = HERE.parent / "locks" / "peer.txt"
+        subprocess.check_call([python, "-m", "pip", "install", "--quiet", "-r", lock])
+    return python
+
+
+def prepare(work, python):
+    """The store and the L1 file, made where they are missing."""
+    store, raw = work / "references", work / "l1"
+    if not (store / "config").exists():
+        run([Path(sys.executable).parent / "rdms", "references", "bootstrap", "--store", store,
+             "--detector", "WFI01", "--filter", "F158"])  # fmt: skip
+    files = sorted(raw.glob("*_uncal.asdf"))
+    if not files:
+        run([python, HERE / "simulate_l1.py", "--store", store, "--output", raw])
+        files = sorted(raw.glob("*_uncal.asdf"))
+    return store, files[0]
+
+
+def best(count, command, timings):
+    """The fastest of some runs, and its step timings."""
+    found = None
+    for _ in range(count):
+        whole = run(command)
+        if found is None or whole["wall"] < found[0]["wall"]:
+            found = whole, json.loads(timings.read_text())
+    return found
+
+
+def table(ours, peer, tuned):
+    """Lines of the comparison: seconds, and how many times faster."""
+    names = [name for name in peer[1] if name in ours[1]]
+    yield f"{'step':18s}{'ours':>9s}{'romancal':>11s}{'tuned':>9s}{'ratio':>8s}{'tuned':>8s}"
+    for name in names:
+        a, b, c = (side[1][name]["wall"] for side in (ours, peer, tuned))
+        yield f"{name:18s}{a:9.3f}{b:11.2f}{c:9.2f}{b / max(a, 1e-3):8.0f}{c / max(a, 1e-3):8.0f}"
+    file_to_file = ours[1]["file to file"]["wall"]
+    sums = [sum(row["wall"] for row in side[1].values()) for side in (peer, tuned)]
+    yield (
+        f"{'file to file':18s}{file_to_file:9.2f}{sums[0]:11.1f}{sums[1]:9.1f}"
+        f"{sums[0] / file_to_file:8.1f}{sums[1] / file_to_file:8.1f}"
+    )
+    for key, unit in (("wall", "s"), ("cpu", "s"), ("peak_gib", "GiB")):
+        a, b, c = (side[0][key] for side in (ours, peer, tuned))
+        yield f"{'process ' + key:18s}{a:9.2f}{b:11.1f}{c:9.1f}{b / a:8.1f}{c / a:8.1f}  ({unit})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, default=HERE / "work")
+    parser.add_argument("--l1", type=Path, help="L1 file; simulated where omitted")
+    parser.add_argument("--store", type=Path, help="reference store; bootstrapped where omitted")
+    parser.add_argument("--repeat", type=int, default=3, help="runs of ours; the best counts")
+    options = parser.parse_args()
+    work = options.work.resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    python = peer_python(work)
+    if options.l1 and options.store:
+        store, raw = options.store, options.l1
+    else:
+        store, raw = prepare(work, python)
+    timings = work / "ours.json"
+    command = [sys.executable, HERE / "our_steps.py", raw, store, work / "l2", timings]
+    run(command)  # the first run compiles
+    ours = best(options.repeat, command, timings)
+    sides = {}
+    for name, environment in (("peer", {}), ("tuned", TUNED)):
+        timings = work / f"{name}.json"
+        output = work / f"{name}_cal.asdf"
+        whole = run([python, HERE / "peer_steps.py", raw, store, output, timings], **environment)
+        sides[name] = (whole, json.loads(timings.read_text()))
+    lines = list(table(ours, sides["peer"], sides["tuned"]))
+    print("\n".join(lines))
+    (work / "side_by_side.txt").write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""Write the part of the reference that the code itself knows.
+
+    make docs            or          python docs/generate.py
+
+A test fails where what is written here differs from what the code says.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from roman_dms import errors
+from roman_dms.calibration import recipes
+from roman_dms.calibration.steps import STEPS
+from roman_dms.cli.main import COMMANDS, EXIT_CODES, rdms
+from roman_dms.instrument.quality import Pixel, Resultant
+from roman_dms.pipeline.step import Step
+from roman_dms.products import exposure, reference
+from roman_dms.products.arrays import PixelField
+from roman_dms.references.kinds import KINDS
+
+FOLDER = Path(__file__).parent / "reference"
+NOTE = "<!-- Written by docs/generate.py: change the code, not this page. -->\n"
+
+
+def pages() -> dict[str, str]:
+    """Text of every generated page by its file name."""
+    texts = {
+        "steps.md": steps(),
+        "recipes.md": recipe_pages(),
+        "commands.md": commands(),
+        "errors.md": error_codes(),
+        "flags.md": flags(),
+        "products.md": products(),
+        "reference-files.md": reference_kinds(),
+    }
+    return {name: NOTE + "\n".join(lines).rstrip() + "\n" for name, lines in texts.items()}
+
+
+def steps() -> Iterator[str]:
+    """Every step with its products, reference kinds and parameters."""
+    yield "\n# Steps\n\nIn the order of the default recipe. `rdms recipe --describe` prints the same."
+    for step in STEPS.values():
+        yield f"\n## {step.name}\n\n{inspect.getdoc(step.function)}\n"
+        yield f"- {step.takes.__name__} to {step.gives.__name__}; needs {_scope(step)}"
+        kinds = [
+            f"`{kind.kind}`{'' if step.needs(name) else ' (may be N/A)'}"
+            for name, kind in step.references.items()
+        ]
+        yield f"- reference files: {', '.join(kinds) or 'none'}"
+        yield from _parameters(step)
+
+
+def _scope(step: Step) -> str:
+    return {
+        "pixel": "a tile of rows",
+        "detector": "the whole detector",
+        "metadata": "the metadata alone",
+    }[step.scope]
+
+
+def _parameters(step: Step) -> Iterator[str]:
+    for name, field in step.parameters.model_fields.items():
+        yield f"- `{step.name}.{name}` = `{field.default}`: {field.description}"
+
+
+def recipe_pages() -> Iterator[str]:
+    """The recipes as they are read."""
+    yield "\n# Recipes\n\nTOML files: ordered steps with their parameters."
+    for path in sorted(recipes.EXPOSURE.parent.glob("*.toml")):
+        yield f"\n## {path.stem}\n\n```toml\n{path.read_text().rstrip()}\n```"
+
+
+def commands() -> Iterator[str]:
+    """Every command with its options."""
+    yield "\n# Commands"
+    context = click.Context(rdms, info_name="rdms")
+    for name in sorted(COMMANDS):
+        command = rdms.get_command(context, name)
+        assert command is not None
+        yield from _command(command, name, context)
+
+
+def _command(command: click.Command, name: str, parent: click.Context) -> Iterator[str]:
+    context = click.Context(command, info_name=name, parent=parent, terminal_width=90)
+    yield f"\n## {context.command_path}\n\n```text\n{command.get_help(context)}\n```"
+    if isinstance(command, click.Group):
+        for below in command.list_commands(context):
+            found = command.get_command(context, below)
+            assert found is not None
+            yield from _command(found, below, context)
+
+
+def error_codes() -> Iterator[str]:
+    """Exit codes of the errors."""
+    yield "\n# Errors\n\n| exit code | error | meaning |\n|---|---|---|"
+    yield "| 0 | | all went well |\n| 1 | | a fault of the program |"
+    for error, code in sorted(EXIT_CODES.items(), key=lambda item: (item[1], item[0].__name__)):
+        yield f"| {code} | {error.__name__} | {inspect.getdoc(error)} |"
+    yield "| 130 | | interrupted |"
+    assert issubclass(errors.UsageError, errors.RdmsError)
+
+
+def flags() -> Iterator[str]:
+    """Bits of the data-quality arrays, with the words beside them in the source."""
+    yield "\n# Data-quality flags"
+    for flag, where in ((Pixel, "of a pixel (uint32)"), (Resultant, "of a resultant (uint8)")):
+        yield f"\n## Flags {where}\n\n| bit | value | name | meaning |\n|---|---|---|---|"
+        meanings = _meanings(flag)
+        for member in flag:
+            bit = member.value.bit_length() - 1
+            yield f"| {bit} | {member.value} | {member.name} | {meanings[str(member.name)]} |"
+
+
+def _meanings(flag: type[Any]) -> dict[str, str]:
+    lines = [line.strip() for line in inspect.getsource(flag).splitlines()]
+    return {
+        line.split(" = ")[0]: line.split("  # ")[1] for line in lines if " = 1 << " in line
+    }
+
+
+def products() -> Iterator[str]:
+    """Pixels of the products, with frames and units."""
+    yield "\n# Products"
+    for product in (exposure.RawExposure, exposure.Ramp, exposure.RateImage):
+        yield f"\n## {product.__name__}\n\n{inspect.getdoc(product)}\n"
+        yield from _pixels(product)
+
+
+def _pixels(product: Any) -> Iterator[str]:
+    yield "| array | frame | unit | what |\n|---|---|---|---|"
+    for field in dataclasses.fields(product):
+        declared = field.metadata.get("pixels")
+        if isinstance(declared, PixelField):
+            unit = declared.unit or "-"
+            yield f"| `{field.name}` | {declared.frame} | {unit} | {declared.description} |"
+
+
+def reference_kinds() -> Iterator[str]:
+    """Kinds of reference files and what they are matched by."""
+    yield "\n# Reference files\n\n| kind | matched by | what | used by |\n|---|---|---|---|"
+    users: dict[str, list[str]] = {}
+    for step in STEPS.values():
+        for kind in step.references.values():
+            users.setdefault(kind.kind, []).append(step.name)
+    for kind in KINDS.values():
+        keys = ", ".join(key.removeprefix("ROMAN.META.").lower() for key in kind.keys)
+        used = ", ".join(users.get(kind.name, []))
+        yield f"| `{kind.name}` | {keys or '-'} | {kind.description} | {used} |"
+    assert set(users) <= set(reference.KINDS)
+
+
+def main() -> None:
+    """Write the pages."""
+    FOLDER.mkdir(exist_ok=True)
+    for name, text in pages().items():
+        (FOLDER / name).write_text(text)
+
+
+if __name__ == "__main__":
+    main()

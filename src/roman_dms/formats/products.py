@@ -1,0 +1,89 @@
+"""Read and write any product: the tag of a file says what it is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from roman_dms.errors import FormatError
+from roman_dms.formats.exposures import (
+    RATE,
+    RAW,
+    rate_image_of,
+    raw_exposure_of,
+    read_rate_image,
+    read_raw_exposure,
+    tree_of_rate,
+    tree_of_raw,
+)
+from roman_dms.formats.ramps import RAMP, ramp_of, tree_of_ramp
+from roman_dms.formats.reference_files import FOLDER, read_reference, reference_of
+from roman_dms.formats.sources import FilePath
+from roman_dms.formats.trees import open_tagged
+from roman_dms.formats.writing import Compression, write_tree
+from roman_dms.products.exposure import Ramp, RateImage, RawExposure
+from roman_dms.products.reference import Reference
+
+__all__ = [
+    "read_product",
+    "read_rate_image",
+    "read_raw_exposure",
+    "read_reference",
+    "write_product",
+    "write_tree",
+]
+
+Product = RawExposure | Ramp | RateImage | Reference
+
+
+def read_product(path: FilePath) -> Product:
+    """The product in a file: an L1 exposure, a ramp, an L2 image or a reference.
+
+    Raises
+    ------
+    FileError, FormatError, MetadataError
+        As of the reader of each kind.
+    """
+    file = open_tagged(path)
+    if file.schema == RAW:
+        return raw_exposure_of(file)
+    if file.schema == RATE:
+        return rate_image_of(file)
+    if file.schema == RAMP:
+        return ramp_of(file)
+    if file.schema.startswith(FOLDER):
+        return reference_of(file)
+    raise FormatError(
+        f"The file {file.name} has the schema {file.schema!r}.",
+        "an L1 exposure, a ramp, an L2 image or a reference file",
+    )
+
+
+def write_product(
+    product: RawExposure | Ramp | RateImage,
+    path: str | os.PathLike[str],
+    *,
+    compression: Compression = "lz4",
+) -> None:
+    """Write an L1 exposure, a ramp or an L2 image.
+
+    ``meta.filename`` and ``meta.file_date`` are set here; all other metadata are
+    the caller's.
+
+    Raises
+    ------
+    ValidationError
+        If the product violates RAD; nothing is written then.
+    FileError
+        If the file cannot be written; nothing is left behind then.
+    """
+    from astropy.time import Time  # noqa: PLC0415 - not for readers
+
+    meta = product.meta.updated({"filename": Path(path).name, "file_date": Time.now()})
+    if isinstance(product, RateImage):
+        tree, schema = tree_of_rate(product), RATE
+    elif isinstance(product, Ramp):
+        tree, schema = tree_of_ramp(product), RAMP
+    else:
+        tree, schema = tree_of_raw(product), RAW
+    write_tree(schema, tree | {"meta": meta.tree()}, path, compression=compression)

@@ -1,0 +1,193 @@
+"""Which files a baseline has, and the writing of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from roman_dms.errors import UsageError
+from roman_dms.instrument.detectors import detector
+from roman_dms.instrument.optical_elements import FILTERS
+from roman_dms.references.bootstrap import noise, optics, pixels, response, skycells, tables
+from roman_dms.references.bootstrap.frame import Frame
+from roman_dms.references.kinds import kind_of
+from roman_dms.references.submission import build_context
+
+Progress = Callable[[str], None]
+
+MINIATURE: dict[str, Any] = {
+    "detectors": ("WFI01",),
+    "filters": ("F158",),
+    "size": 1024,
+    "seed": 0,
+    "window": (1536, 1536),
+}
+"""Arguments of :func:`bootstrap` that go with the miniature exposure in ``tests/data``."""
+
+USEAFTER = "2020-01-01T00:00:00"
+"""Date from which the baseline holds."""
+
+EXPOSURE_TYPES = (
+    "WFI_IMAGE", "WFI_SPECTRAL", "WFI_IM_DARK", "WFI_SP_DARK", "WFI_FLAT", "WFI_LOLO", "WFI_WFSC",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the files of one kind are made."""
+
+    kind: str
+    make: Callable[..., dict[str, Any]]
+    """Takes a frame, and an optical element where there is a file for each; gives a tree."""
+    one_for: Literal["all", "detector", "element"] = "detector"
+
+
+RECIPES = (
+    Recipe("mask", pixels.mask),
+    Recipe("saturation", pixels.saturation),
+    Recipe("gain", pixels.gain),
+    Recipe("readnoise", pixels.readnoise),
+    Recipe("dark", pixels.dark),
+    Recipe("flat", pixels.flat, "element"),
+    Recipe("linearity", response.linearity),
+    Recipe("inverselinearity", response.inverselinearity),
+    Recipe("integralnonlinearity", response.integralnonlinearity),
+    Recipe("refpix", noise.refpix),
+    Recipe("darkdecaysignal", noise.darkdecaysignal, "all"),
+    Recipe("photom", optics.photom),
+    Recipe("area", optics.area),
+    Recipe("distortion", optics.distortion, "element"),
+    Recipe("epsf", optics.epsf, "element"),
+    Recipe("apcorr", optics.apcorr),
+    Recipe("matable", tables.matable, "all"),
+    Recipe("detectorstatus", tables.detectorstatus, "all"),
+    Recipe("skycells", skycells.skycells, "all"),
+)
+"""One recipe a kind."""
+
+
+def bootstrap(
+    store: Path | str,
+    detectors: Sequence[str],
+    filters: Sequence[str],
+    size: int = 4096,
+    seed: int = 0,
+    progress: Progress | None = None,
+    *,
+    window: tuple[int, int] | None = None,
+) -> str:
+    """Make a baseline of reference files in a store, and a context of them.
+
+    Parameters
+    ----------
+    store
+        Folder of the store; made where there is none.
+    detectors
+        Names, ``WFI01`` to ``WFI18``.
+    filters
+        Imaging elements, ``F062`` to ``F213``.
+    size
+        Rows and columns of the detectors [pixel].
+    seed
+        The same seed gives the same values, whatever else is made.
+    progress
+        Called with the name of each file when it is written.
+    window
+        (x0, y0): cut the detectors from real ones of 4096 pixels, at this corner.
+
+    Returns
+    -------
+    str
+        Name of the context, now the operational one.
+
+    Raises
+    ------
+    UsageError
+        For a detector, filter, size or window that cannot be.
+    """
+    frames = [_frame(name, size, seed, window) for name in detectors]
+    _check_filters(filters)
+    if not frames:
+        raise UsageError("No detector was named.", "one or more of WFI01 to WFI18")
+    folder = Path(store) / "references" / "roman"
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for recipe, frame, element in _plan(frames, filters):
+        path = _next_path(folder, recipe.kind)
+        _write(recipe, frame, element, path)
+        written.append(path)
+        if progress:
+            progress(path.name)
+    return build_context(store, written, f"Synthetic baseline, seed {seed}")
+
+
+def _frame(name: str, size: int, seed: int, window: tuple[int, int] | None) -> Frame:
+    if window is None:
+        return Frame(detector(name, (size, size)), seed)
+    return Frame(detector(name), seed, window, detector(name, (size, size)).rows)
+
+
+def _check_filters(filters: Sequence[str]) -> None:
+    for element in filters:
+        if element not in FILTERS:
+            raise UsageError(f"There is no filter {element!r}.", "one of " + ", ".join(FILTERS))
+
+
+def _plan(frames: list[Frame], filters: Sequence[str]) -> Iterator[tuple[Recipe, Frame, str]]:
+    """What is to be made, all kinds of a detector together, since they share its bad pixels."""
+    yield from ((recipe, frames[0], "") for recipe in RECIPES if recipe.one_for == "all")
+    for frame in frames:
+        for recipe in RECIPES:
+            if recipe.one_for == "detector":
+                yield recipe, frame, ""
+            if recipe.one_for == "element":
+                yield from ((recipe, frame, element) for element in filters)
+
+
+def _next_path(folder: Path, kind: str) -> Path:
+    """The first free name of a kind."""
+    pattern = re.compile(rf"roman_wfi_{kind}_(\d{{4}})\.asdf")
+    taken = [int(found[1]) for path in folder.iterdir() if (found := pattern.fullmatch(path.name))]
+    return folder / f"roman_wfi_{kind}_{max(taken, default=0) + 1:04d}.asdf"
+
+
+def _write(recipe: Recipe, frame: Frame, element: str, path: Path) -> None:
+    from roman_dms.formats import write_tree  # noqa: PLC0415 - asdf is slow to import
+
+    tree = recipe.make(frame, element) if element else recipe.make(frame)
+    meta = _metadata(recipe, frame, element)
+    own = tree.pop("meta", {})
+    write_tree(_tag(recipe.kind), {"meta": meta | own, **tree}, path)
+
+
+def _tag(kind: str) -> str:
+    schema = kind_of(kind).schema
+    return f"asdf://stsci.edu/datamodels/roman/tags/reference_files/{schema}-2.0.0"
+
+
+def _metadata(recipe: Recipe, frame: Frame, element: str) -> dict[str, Any]:
+    from astropy.time import Time  # noqa: PLC0415
+
+    kind = kind_of(recipe.kind)
+    everyone = recipe.one_for == "all"
+    instrument = {"name": "WFI", "detector": "NOT_CONFIGURED" if everyone else frame.detector.name}
+    meta: dict[str, Any] = {
+        "reftype": kind.name.upper(),
+        "pedigree": "SIMULATION",
+        "description": f"{kind.description} Synthetic baseline, seed {frame.seed}.",
+        "author": "Roman DMS",
+        "useafter": Time(USEAFTER),
+        "telescope": "ROMAN",
+        "origin": "Roman DMS",
+        "instrument": instrument,
+    }
+    if element:
+        instrument["optical_element"] = element
+    if recipe.kind in ("dark", "area"):
+        instrument["optical_element"] = "NOT_CONFIGURED"
+    if recipe.kind in ("dark", "readnoise"):
+        meta["exposure"] = {"type": "WFI_IMAGE", "p_exptype": "|".join(EXPOSURE_TYPES) + "|"}
+    return meta
