@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from ramp_truth import PATTERNS, covariances, simulate
+from .ramp_truth import PATTERNS, covariances, simulate
 
 from roman_dms.calibration.ramp_casertano import weights
 from roman_dms.calibration.ramp_fit import fit_casertano

@@ -2,7 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from ramp_truth import PATTERNS, Dense, jump_noise, simulate
+from .ramp_truth import PATTERNS, Dense, jump_noise, simulate
 
 from roman_dms.calibration import ramp_fit
 from roman_dms.calibration.ramp_fit import fit_casertano, fit_likelihood

@@ -160,7 +160,7 @@ def test_gaps_in_amplifier_33_are_filled(noise):
 
 
 def test_missing_streams_are_told(noise, caplog):
-    raw, amp33, _, seen = noise
+    raw, amp33, _, _ = noise
     blind = np.zeros_like(amp33)
     with caplog.at_level(logging.WARNING):
         result = run(raw, blind)

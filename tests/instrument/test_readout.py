@@ -37,7 +37,7 @@ def test_a_small_detector_spends_the_same_part_of_the_frame_in_the_guide_window(
     )
     full = row_and_column_times(Detector("WFI18"), FRAME_TIME)[0]
     small = row_and_column_times(Detector("WFI18", 64, 128), FRAME_TIME)[0]
-    assert small[32] == pytest.approx(full[2048], rel=1e-3)
+    assert small[32] == pytest.approx(full[2048], rel=2e-3)
 
 
 def test_two_of_three_detectors_are_read_from_the_last_row():

@@ -26,7 +26,7 @@ from roman_dms.products.arrays import Frame, PixelArray, pixel_fields, rows_of
 from roman_dms.products.reference import Reference
 
 TILE_ROWS = 16
-"""Rows of a tile: 9 resultants of 4096 columns in float32 are 2.4 MB.
+"""Rows of a tile: 9 resultants of 4096 columns in float32 are 2.4 MB."""
 
 
 @dataclass(frozen=True)

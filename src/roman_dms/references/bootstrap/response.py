@@ -37,7 +37,8 @@ INVERSE_DEGREE = 4
 
 
 def pixel_coefficients(frame: Frame) -> tuple[Map, Map]:
-    """The coefficients a and c of each pixel of the whole detector, float32."""
+    """The coefficients a and c of each pixel that is kept, float32; a is NaN where
+    there is no correction: in the border and where a pixel is dead."""
     random, shape = frame.random("linearity"), frame.detector.shape
     a, c = (
         median * (1 + np.clip(wide * smooth(random, shape) + fine * scatter(random, shape),
@@ -46,7 +47,7 @@ def pixel_coefficients(frame: Frame) -> tuple[Map, Map]:
     )  # fmt: skip
     uncorrected = frame.is_border | has(bad_pixels(frame), Pixel.DEAD)
     a[uncorrected] = np.nan
-    return a.astype(np.float32), c.astype(np.float32)
+    return frame.cut(a.astype(np.float32)), frame.cut(c.astype(np.float32))
 
 
 def linearity(frame: Frame) -> dict[str, Any]:
@@ -58,7 +59,7 @@ def linearity(frame: Frame) -> dict[str, Any]:
     for power, value in ((2, a), (3, np.float32(B)), (4, c)):
         coeffs[power] = value / np.float32(FULL_SCALE) ** (power - 1)
         coeffs[power][none] = 0
-    return {"coeffs": frame.cut(coeffs), "dq": _uncorrected(frame)}
+    return {"coeffs": coeffs, "dq": _uncorrected(frame)}
 
 
 def inverselinearity(frame: Frame) -> dict[str, Any]:
@@ -74,7 +75,7 @@ def inverselinearity(frame: Frame) -> dict[str, Any]:
         for power in range(2, INVERSE_DEGREE + 1):
             coeffs[power, part] = found[power - 2] / np.float32(FULL_SCALE) ** (power - 1)
     coeffs[2:, np.isnan(a)] = 0
-    return {"coeffs": frame.cut(coeffs), "dq": _uncorrected(frame)}
+    return {"coeffs": coeffs, "dq": _uncorrected(frame)}
 
 
 def inverse_table() -> NDArray[np.float64]:

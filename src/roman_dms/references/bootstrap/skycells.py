@@ -6,7 +6,9 @@ is a tangent plane with cells of 5000 pixels of 0.055 arcsec on a pitch of 4800;
 cell exists where its core of 4800 pixels touches the region.  This closed form
 gives each cell of the published part of the mission's table (two regions at the
 north pole).  Its phase in right ascension on other rings is taken to be the
-same, which is not proven; neither is ``orientat``.
+same, which is not proven.  ``orientat`` differs by up to 0.05 degree from the
+published table outside the polar region, as do the sizes of its planes: regions
+and cells are right, the extent of a region's plane is that of its cells.
 
 The whole table has about seven million cells and more than a gigabyte; the
 baseline has the regions around :data:`POSITIONS` alone.
