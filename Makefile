@@ -10,7 +10,7 @@ RAW := tests/data/miniature/$(EXPOSURE)_uncal.asdf
 .PHONY: demo test lint docs bench lock clean
 
 demo: $(VENV)/.run  ## bootstrap references, calibrate a miniature exposure, draw it
-	$(BIN)/rdms references bootstrap --store $(DEMO)/references --miniature
+	test -d $(DEMO)/references || $(BIN)/rdms references bootstrap --store $(DEMO)/references --miniature
 	$(BIN)/rdms calibrate $(RAW) --store $(DEMO)/references --output $(DEMO)/l2
 	$(BIN)/rdms info $(DEMO)/l2/$(EXPOSURE)_cal.asdf
 	$(BIN)/rdms preview $(DEMO)/l2/$(EXPOSURE)_cal.asdf --raw $(RAW) --output $(DEMO)/preview.png

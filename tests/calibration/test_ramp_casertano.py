@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
-from .ramp_truth import PATTERNS, covariances, simulate
 
 from roman_dms.calibration.ramp_casertano import weights
 from roman_dms.calibration.ramp_fit import fit_casertano
 from roman_dms.instrument.quality import Pixel, Resultant
+
+from .ramp_truth import PATTERNS, covariances, simulate
 
 IMAGING = PATTERNS["imaging"]
 
@@ -48,7 +49,10 @@ def test_variances_are_those_of_the_reads():
 def test_no_bias_and_true_errors(rate):
     data = simulate(np.random.default_rng(1), IMAGING, rate, (64, 1024))
     result = fit(data)
-    rates, error = 2 * result.rate.astype(float), 2 * np.sqrt(result.var_poisson + result.var_rnoise)
+    rates, error = (
+        2 * result.rate.astype(float),
+        2 * np.sqrt(result.var_poisson + result.var_rnoise),
+    )
     assert rates.mean() == pytest.approx(rate, rel=1e-3)
     assert np.std((rates - rate) / error) == pytest.approx(1, abs=0.02)
     assert np.mean(result.dq & Pixel.JUMP_DET > 0) < 1e-3

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from roman_dms.errors import RdmsError
+from roman_dms.errors import RdmsError, ReferenceDataError
 from roman_dms.references import ReferenceStore, parameters_of, submit
 from tests.references.support import make_reference, rich_store
 
@@ -175,3 +175,8 @@ def test_client_of_our_server_chooses_alike_and_fetches(store, server, tmp_path)
     meta = {k.removeprefix("roman.meta."): v for k, v in headers[0].items()}
     selected = ours.context().select(parameters_of(meta), ["gain", "flat"])
     assert {kind: str(path) for kind, path in selected.items()} == files
+    damaged = ours.references / Path(files["flat"]).name
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    (ours.configuration / "verified.json").unlink()
+    with pytest.raises(ReferenceDataError, match="its server told"):
+        ReferenceStore(cache).context().select(parameters_of(meta), ["flat"])

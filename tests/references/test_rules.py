@@ -81,13 +81,21 @@ def test_substitution_and_optional_kinds():
     assert rules.choose({"K": "ANYTHING", "T": "2019-02-01"}) is None
 
 
+def test_rules_without_dates():
+    header = {"parkey": (("K",),), "filekind": "DUSTMAP", "name": "x.rmap"}
+    rules = Rules.of(MappingFile(header, Selector("Match", {"A": "a.asdf", "B": "N/A"})))
+    assert (rules.choose({"K": "A"}), rules.choose({"K": "B"})) == ("a.asdf", None)
+    with pytest.raises(ReferenceDataError, match=r"\(k = C\)"):
+        rules.choose({"K": "C"})
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
         ("rmap_relevance", "(True)"),
         ("rmap_omit", "(K == 'A')"),
         ("parkey", (("K",), ("T", "U"))),
-        ("parkey", (("K",),)),
+        ("parkey", ("K", "T")),
         ("parkey", None),
     ],
 )

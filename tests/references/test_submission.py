@@ -11,6 +11,8 @@ import pytest
 
 from roman_dms.errors import ReferenceDataError
 from roman_dms.references import ReferenceStore, build_context, submit
+from roman_dms.references.kinds import DETECTOR
+from roman_dms.references.mappings import write
 from tests.references.support import make_parameters, make_reference, parameters
 
 
@@ -47,6 +49,19 @@ def test_replaces_file_for_the_same_exposures_and_date(store, tmp_path):
     context = ReferenceStore(store.path).context()
     assert context.choose(parameters(), "gain") == "better.asdf"
     assert context.rules("gain").files == {"better.asdf"}
+
+
+def test_header_of_the_rules_is_kept(store, tmp_path):
+    """What CRDS has in the header of the rules outlives a delivery."""
+    path = store.mappings / "roman_wfi_gain_0001.rmap"
+    old = store.mapping(path.name)
+    path.write_text(
+        write({**old.header, "substitutions": {DETECTOR: {"ALL": "N/A"}}}, old.selector)
+    )
+    fresh = ReferenceStore(store.path)
+    submit(fresh, [make_reference(tmp_path, "mine.asdf", "gain", detector="WFI05")])
+    header = fresh.mapping("roman_wfi_gain_0002.rmap").header
+    assert header["substitutions"] == {DETECTOR: {"ALL": "N/A"}}
 
 
 def test_crds_reads_the_whole_context(store, tmp_path):

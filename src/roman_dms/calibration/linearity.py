@@ -186,24 +186,28 @@ def _linearize(
     inverse = np.empty((len(inverse_terms), width), np.float32)
     counts = np.empty((max(reads.counts), width), np.float32)
     line = np.empty((2, width), np.float32)
-    table = np.zeros(CONVERTER_VALUES, np.float32)
+    total, last = np.empty(width, np.float32), np.empty(width, np.int32)
+    places, steps = np.empty(width, np.uint16), np.empty((3, width), np.float32)
+    table = np.zeros(CONVERTER_VALUES + 1, np.float32)
     for start in range(0, columns, width):
         stop = min(start + width, columns)
         if len(tables):
-            table[:] = tables[start // width]
+            table[:CONVERTER_VALUES] = tables[start // width]
         for row in range(rows):
-            _take_polynomials(coeffs, inverse_coeffs, row, start, stop, forward, inverse, flags)
-            _fit_line(data, new_dq, terms, forward, reads.means, row, start, stop, line)
+            _take_polynomials(
+                coeffs, inverse_coeffs, row, start, stop, forward, inverse, total, flags
+            )
+            _fit_line(data, new_dq, terms, forward, reads.means, row, start, stop, last, line)
             first = 0
             for k in range(resultants):
                 here = reads.since_first[first : first + reads.counts[k]]
                 first += reads.counts[k]
                 measured = data[k, row, start:stop]
-                _predict(measured, line, inverse_terms, inverse, here, counts)
+                _predict(measured, line, inverse_terms, inverse, here, counts, total)
                 if len(tables):
-                    _add_converter_correction(table, len(here), stop - start, counts)
+                    _add_converter_correction(table, len(here), places, steps, counts)
                 _average(
-                    counts, len(here), terms, forward, measured,
+                    counts, total, len(here), terms, forward, measured,
                     linear[k, row, start:stop], new_dq[k, row, start:stop],
                 )  # fmt: skip
 
@@ -217,21 +221,21 @@ def _take_polynomials(
     stop: int,
     forward: NDArray[np.float32],
     inverse: NDArray[np.float32],
+    check: NDArray[np.float32],
     flags: NDArray[np.uint32],
 ) -> None:
     """Copy the polynomials of some pixels of a row; identities where they are bad."""
-    bad = np.empty(stop - start, np.uint32)
     for x in range(stop - start):
-        no_slope = (coeffs[1, row, start + x] == 0) | (inverse_coeffs[1, row, start + x] == 0)
-        bad[x] = (flags[row, start + x] & _NO_LIN_CORR) | (_NO_LIN_CORR if no_slope else 0)
+        check[x] = 0
     for source, target in ((coeffs, forward), (inverse_coeffs, inverse)):
         for term in range(len(source)):
             for x in range(stop - start):
                 value = source[term, row, start + x]
                 target[term, x] = value
-                bad[x] |= np.uint32(0) if np.isfinite(value) else _NO_LIN_CORR
+                check[x] += value * 0  # stays 0 unless a value is not finite
     for x in range(stop - start):
-        if bad[x]:
+        usable = (check[x] == 0) & (forward[1, x] != 0) & (inverse[1, x] != 0)
+        if not usable or flags[row, start + x] & _NO_LIN_CORR:
             flags[row, start + x] |= _NO_LIN_CORR
             forward[:, x] = 0
             inverse[:, x] = 0
@@ -249,28 +253,35 @@ def _fit_line(
     row: int,
     start: int,
     stop: int,
+    last: NDArray[np.int32],
     line: NDArray[np.float32],
 ) -> None:
     """Linear signal at the first resultant [DN] and its rise [DN/read] into ``line``."""
-    resultants = len(data)
-    for x in range(stop - start):
-        good = 0
-        for k in range(resultants):
-            good += (resultant_dq[k, row, start + x] & _SATURATED) == 0
-        # The last good resultant may be touched by saturation: the one before it.
-        last = min(max(good - 2, 1), resultants - 1)
-        one, two = data[0, row, start + x], data[last, row, start + x]
+    resultants, columns = len(data), stop - start
+    last[:] = -2
+    for k in range(resultants):
+        for x in range(columns):
+            last[x] += (resultant_dq[k, row, start + x] & _SATURATED) == 0
+    # The last good resultant may be touched by saturation: the one before it.
+    for k in range(resultants):
+        for x in range(columns):
+            chosen = k == min(max(last[x], 1), resultants - 1)
+            line[1, x] = data[k, row, start + x] if chosen else line[1, x]
+    for x in range(columns):
+        one, two = data[0, row, start + x], line[1, x]
         linear_one, linear_two = np.float32(0), np.float32(0)
         for i in range(len(terms)):
             coefficient = forward[len(terms) - 1 - i, x]
             linear_one = linear_one * one + coefficient
             linear_two = linear_two * two + coefficient
-        if resultant_dq[0, row, start + x] & _SATURATED:
-            linear_one = one
-        if resultant_dq[last, row, start + x] & _SATURATED:
-            linear_two = two
+        # Fewer than two good ones: a saturated one stays as it is.
+        linear_one = one if last[x] < -1 else linear_one
+        linear_two = two if last[x] < 0 else linear_two
         line[0, x] = linear_one
-        line[1, x] = (linear_two - linear_one) / means[last] if last else np.float32(0)
+        line[1, x] = linear_two - linear_one
+    if resultants > 1:
+        for x in range(columns):
+            line[1, x] /= means[min(max(last[x], 1), resultants - 1)]
 
 
 @njit(nogil=True, cache=True, fastmath={"contract"})
@@ -281,13 +292,14 @@ def _predict(
     inverse: NDArray[np.float32],
     reads: NDArray[np.float32],
     counts: NDArray[np.float32],
+    total: NDArray[np.float32],
 ) -> None:
     """Predict the counts of each read of a resultant; their mean is ``measured``."""
     columns = len(measured)
     if len(reads) == 1:
         counts[0, :columns] = measured
         return
-    total = np.zeros(columns, np.float32)
+    total[:] = 0
     for r in range(len(reads)):
         for x in range(columns):
             signal = line[0, x] + line[1, x] * reads[r]
@@ -306,23 +318,37 @@ def _predict(
 
 @njit(nogil=True, cache=True, fastmath={"contract"})
 def _add_converter_correction(
-    table: NDArray[np.float32], reads: int, columns: int, counts: NDArray[np.float32]
+    table: NDArray[np.float32],
+    reads: int,
+    places: NDArray[np.uint16],
+    steps: NDArray[np.float32],
+    counts: NDArray[np.float32],
 ) -> None:
-    """Add the correction of the converter, linear between integer counts."""
+    """Add the correction of the converter, linear between integer counts.
+
+    In three loops, because a compiler makes vectors only of those that do not
+    look up the table.
+    """
     highest = np.float32(CONVERTER_VALUES - 1)
+    columns = len(places)
+    low, high, part = steps[0], steps[1], steps[2]
     for r in range(reads):
         for x in range(columns):
             value = counts[r, x]
-            inside = value if value > 0 else np.float32(0)
-            inside = min(inside, highest)
-            index = min(np.int32(inside), np.int32(CONVERTER_VALUES - 2))
-            low, high = table[np.uint32(index)], table[np.uint32(index) + np.uint32(1)]
-            counts[r, x] = value + low + (high - low) * (inside - np.float32(index))
+            inside = min(value if value > 0 else np.float32(0), highest)
+            places[x] = np.uint16(np.int32(inside))
+            part[x] = inside - np.float32(np.int32(inside))
+        for x in range(columns):
+            low[x] = table[places[x]]
+            high[x] = table[places[x] + 1]
+        for x in range(columns):
+            counts[r, x] += low[x] + (high[x] - low[x]) * part[x]
 
 
 @njit(nogil=True, cache=True, fastmath={"contract"})
 def _average(
     counts: NDArray[np.float32],
+    total: NDArray[np.float32],
     reads: int,
     terms: tuple[int, ...],
     forward: NDArray[np.float32],
@@ -332,7 +358,7 @@ def _average(
 ) -> None:
     """Average the linear signal of the reads; cut and flag what cannot be."""
     columns = len(measured)
-    total = np.zeros(columns, np.float32)
+    total[:] = 0
     for r in range(reads):
         for x in range(columns):
             signal = np.float32(0)

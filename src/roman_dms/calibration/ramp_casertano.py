@@ -16,7 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from roman_dms.calibration.ramp_covariance import uniform_weights
-from roman_dms.calibration.ramp_likelihood import UNUSABLE
+from roman_dms.calibration.ramp_sweeps import UNUSABLE
 from roman_dms.instrument.quality import Pixel, Resultant
 from roman_dms.instrument.read_patterns import ReadPattern
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 Cube = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+Spectrum = NDArray[np.complex64]
 Weights = Callable[[int], tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]
 """Weights gamma, zeta and alpha of a channel, each (frequencies,), complex."""
 
@@ -109,20 +110,20 @@ def correct(
 
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(convert, range(0, shape[1], BAND_ROWS)))
-        reference = _reference(data, amp33, bad_reference, detector)
-        if reference.missing:
-            _tell_missing(reference.missing, missing)
-        spectra = list(pool.map(_spectrum, reference.streams))
+        reference = _reference(data, amp33, bad_reference, detector, pool)
+        silent = tuple(n for n, heard in zip(STREAMS, reference.heard, strict=True) if not heard)
+        if silent:
+            _tell_missing(silent, missing)
 
         def subtract(channel: int) -> None:
-            gains = _gains(weights, channel, spectra[0].shape[1])
-            noise = _noise(spectra, gains, shape[1])
+            gains = _gains(weights, channel, reference.spectra[0].shape[1])
+            noise = _noise(reference.spectra, gains, shape[1])
             drift = reference.drifts[channel]
             first = channel * detector.channel_width
             target = data[:, :, first : first + detector.channel_width]
             _subtract(target, noise, drift, channel % 2 == 1)
 
-        if len(reference.missing) < len(STREAMS):
+        if any(reference.heard):
             list(pool.map(subtract, range(detector.channels)))
     return data
 
@@ -130,12 +131,13 @@ def correct(
 class _Reference(NamedTuple):
     """What the reference pixels say."""
 
-    streams: list[Cube]
-    """Left border, right border and amplifier 33: (n, rows, clocks of a row) [DN],
-    with their mean over a row as if all of its clocks had been sampled."""
+    spectra: list[Spectrum]
+    """Left border, right border and amplifier 33: (n, frequencies) [DN], as if
+    the mean of a row had been sampled at all of its clocks."""
     drifts: NDArray[np.float64]
     """(channels, n, 2): signal at the middle of the frame [DN], drift [DN/clock]."""
-    missing: tuple[str, ...]
+    heard: list[bool]
+    """For each of ``STREAMS`` whether it has samples, and not all of them equal."""
 
 
 def _check(
@@ -166,32 +168,32 @@ def _tell_missing(streams: tuple[str, ...], action: Literal["skip", "raise"]) ->
     log.warning("%s Their noise stays in the data.", found)
 
 
-def _reference(data: Cube, amp33: NDArray[Any], bad: Mask, detector: Detector) -> _Reference:
-    """Take the streams and the drifts out of the reference pixels."""
+def _reference(
+    data: Cube, amp33: NDArray[Any], bad: Mask, detector: Detector, pool: Executor
+) -> _Reference:
+    """Take the spectra and the drifts out of the reference pixels."""
     border, width = detector.border, detector.channel_width
     edges = np.r_[0:border, detector.rows - border : detector.rows]
     clocks = _clocks(detector)
     frame = _Samples.of(data[:, edges], ~bad[edges])
-    amplifier = _Samples.of(amp33, np.True_)
-    left = _Samples.of(data[:, :, :border], ~bad[:, :border])
-    right = _Samples.of(data[:, :, -border:], ~bad[:, -border:])
-
     drifts = _drifts(
         _by_channel(frame.deviations, width), _by_channel(frame.good, width), clocks[edges]
     )
-    amplifier_drift = _drifts(
-        amplifier.deviations[:, edges, None], amplifier.good[:, edges, None], clocks[edges]
-    )[0]
     last = detector.channels - 1
-    places = np.arange(width - border, width)
-    streams = [
-        _border_stream(left, drifts[0], clocks, np.arange(border)),
-        _border_stream(right, drifts[last], clocks, width - 1 - places if last % 2 else places),
-        _amplifier_stream(amplifier, amplifier_drift, clocks),
+    left, right = np.arange(border), np.arange(width - border, width)
+    # An odd channel is read from the right.
+    right = width - 1 - right if last % 2 else right
+    tasks = [
+        pool.submit(
+            _border_spectrum, data[:, :, :border], ~bad[:, :border], drifts[0], clocks, left
+        ),
+        pool.submit(
+            _border_spectrum, data[:, :, -border:], ~bad[:, -border:], drifts[last], clocks, right
+        ),
+        pool.submit(_amplifier_spectrum, amp33, edges, clocks),
     ]
-    samples = (left, right, amplifier, frame)
-    missing = tuple(n for n, sample in zip(STREAMS, samples, strict=True) if sample.silent)
-    return _Reference(streams, drifts, missing)
+    spectra, heard = zip(*(task.result() for task in tasks), strict=True)
+    return _Reference(list(spectra), drifts, [*heard, frame.heard])
 
 
 class _Samples(NamedTuple):
@@ -201,18 +203,18 @@ class _Samples(NamedTuple):
     """(n, rows, columns) [DN]; 0 where there is no good sample."""
     good: Mask
     """The same shape."""
-    silent: bool
-    """Whether there is no good sample, or all are equal."""
+    heard: bool
+    """Whether there are good samples, and not all of them equal."""
 
     @classmethod
     def of(cls, values: NDArray[Any], usable: Any) -> _Samples:
         """Samples of ``values``, (n, rows, columns), where they were read and are usable."""
         good = (values != 0) & usable
         known = values[good]
-        silent = known.size == 0 or bool(known.min() == known.max())
+        heard = known.size > 0 and bool(known.min() != known.max())
         total = np.sum(values, axis=0, where=good, dtype=np.float64)
         mean = total / np.maximum(np.count_nonzero(good, axis=0), 1)
-        return cls(np.where(good, values - mean, 0).astype(np.float32), good, silent)
+        return cls(np.where(good, values - mean, 0).astype(np.float32), good, heard)
 
 
 def _clocks(detector: Detector) -> NDArray[np.float64]:
@@ -247,32 +249,39 @@ def _drifts(deviations: Cube, good: Mask, clocks: NDArray[np.float64]) -> NDArra
     return np.stack([mean - slope * t_mean, slope], axis=-1).swapaxes(0, 1)
 
 
-def _border_stream(
-    samples: _Samples, drift: NDArray[np.float64], clocks: NDArray[np.float64], places: NDArray[Any]
-) -> Cube:
-    """Stream of a border, read at the clocks ``places`` of a row."""
-    values = samples.deviations - _line(drift, clocks[:, places])
+def _border_spectrum(
+    values: Cube,
+    usable: Mask,
+    drift: NDArray[np.float64],
+    clocks: NDArray[np.float64],
+    places: NDArray[Any],
+) -> tuple[Spectrum, bool]:
+    """Spectrum of a border, read at the clocks ``places`` of a row; whether it is heard."""
+    samples = _Samples.of(values, usable)
+    signal = samples.deviations - _line(drift, clocks[:, places])
     count = samples.good.sum(axis=2, keepdims=True)
-    mean = np.sum(values, axis=2, where=samples.good, keepdims=True) / np.maximum(count, 1)
-    stream = np.zeros((len(values), *clocks.shape), np.float32)
-    stream[:, :, places] = np.where(samples.good, values, mean) * (clocks.shape[1] / len(places))
-    return stream
+    mean = np.sum(signal, axis=2, where=samples.good, keepdims=True) / np.maximum(count, 1)
+    stream = np.zeros((len(signal), *clocks.shape), np.float32)
+    stream[:, :, places] = np.where(samples.good, signal, mean) * (clocks.shape[1] / len(places))
+    return _spectrum(stream), samples.heard
 
 
-def _amplifier_stream(
-    samples: _Samples, drift: NDArray[np.float64], clocks: NDArray[np.float64]
-) -> Cube:
-    """Stream of amplifier 33, with the pauses between rows filled."""
-    width = samples.good.shape[2]
-    stream = np.zeros((len(samples.good), *clocks.shape), np.float32)
+def _amplifier_spectrum(
+    amp33: NDArray[Any], edges: NDArray[Any], clocks: NDArray[np.float64]
+) -> tuple[Spectrum, bool]:
+    """Spectrum of amplifier 33, with the pauses between rows filled; whether it is heard."""
+    samples = _Samples.of(amp33, np.True_)
+    width = amp33.shape[2]
+    at_ends = samples.deviations[:, edges, None], samples.good[:, edges, None]
+    drift = _drifts(*at_ends, clocks[edges])[0]
+    stream = np.zeros((len(amp33), *clocks.shape), np.float32)
     good = np.zeros(stream.shape, np.bool_)
     good[:, :, :width] = samples.good
-    values = samples.deviations - _line(drift, clocks[:, :width])
-    stream[:, :, :width] = np.where(samples.good, values, 0)
+    stream[:, :, :width] = samples.deviations - _line(drift, clocks[:, :width])
     kernel = np.cos(np.arange(COSINE_REACH) * np.pi / (2 * COSINE_REACH)).astype(np.float32)
     for samples_of_frame, good_of_frame in zip(stream, good, strict=True):
         _fill_gaps(samples_of_frame.reshape(-1), good_of_frame.reshape(-1), kernel, SMOOTHINGS)
-    return stream
+    return _spectrum(stream), samples.heard
 
 
 def _line(drift: NDArray[np.float64], clocks: NDArray[np.float64]) -> Cube:
@@ -280,14 +289,14 @@ def _line(drift: NDArray[np.float64], clocks: NDArray[np.float64]) -> Cube:
     return np.asarray(drift[:, :1, None] + drift[:, 1:, None] * clocks, np.float32)
 
 
-def _spectrum(stream: Cube) -> NDArray[np.complex64]:
+def _spectrum(stream: Cube) -> Spectrum:
     """Fourier transform in time of each resultant of a stream."""
     from scipy import fft  # noqa: PLC0415 - slow to import
 
     return np.asarray(fft.rfft(stream.reshape(len(stream), -1)), np.complex64)
 
 
-def _gains(weights: Weights, channel: int, frequencies: int) -> tuple[NDArray[np.complex64], ...]:
+def _gains(weights: Weights, channel: int, frequencies: int) -> tuple[Spectrum, ...]:
     """Weights of a channel, checked."""
     gains = tuple(np.ascontiguousarray(gain, np.complex64) for gain in weights(channel))
     if [gain.shape for gain in gains] != [(frequencies,)] * 3:
@@ -300,9 +309,7 @@ def _gains(weights: Weights, channel: int, frequencies: int) -> tuple[NDArray[np
     return gains
 
 
-def _noise(
-    spectra: list[NDArray[np.complex64]], gains: tuple[NDArray[np.complex64], ...], rows: int
-) -> Cube:
+def _noise(spectra: list[Spectrum], gains: tuple[Spectrum, ...], rows: int) -> Cube:
     """Noise of a channel in time, (n, rows, clocks of a row)."""
     from scipy import fft  # noqa: PLC0415 - slow to import
 
@@ -344,13 +351,13 @@ def _fill_gaps(
 
 @njit(nogil=True, cache=True, fastmath={"contract"})
 def _combine(
-    left: NDArray[np.complex64],
-    right: NDArray[np.complex64],
-    amplifier: NDArray[np.complex64],
-    gamma: NDArray[np.complex64],
-    zeta: NDArray[np.complex64],
-    alpha: NDArray[np.complex64],
-    total: NDArray[np.complex64],
+    left: Spectrum,
+    right: Spectrum,
+    amplifier: Spectrum,
+    gamma: Spectrum,
+    zeta: Spectrum,
+    alpha: Spectrum,
+    total: Spectrum,
 ) -> None:
     """Weighted sum of the three spectra, (n, frequencies)."""
     for k in range(len(total)):

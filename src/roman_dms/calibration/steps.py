@@ -17,7 +17,7 @@ from pydantic import Field
 from roman_dms.calibration.dark_decay import subtract as subtract_dark_decay
 from roman_dms.calibration.data_quality import guide_window_flags, read_borders
 from roman_dms.calibration.linearity import linearize
-from roman_dms.calibration.ramp_fit import RampFit, fit_likelihood
+from roman_dms.calibration.ramp_fit import RampFit, fit_casertano, fit_likelihood
 from roman_dms.calibration.rate_corrections import divide_by_flat, subtract_dark
 from roman_dms.calibration.reference_pixels import Weights
 from roman_dms.calibration.reference_pixels import correct as correct_reference_pixels
@@ -341,6 +341,8 @@ def _fit(
     parameters: RampFitParameters,
 ) -> RampFit:
     arguments = (data, resultant_dq, gain, read_noise, meta.read_pattern)
+    if parameters.algorithm == "casertano":
+        return fit_casertano(*arguments, jumps=parameters.find_jumps)
     threshold = parameters.jump_threshold if parameters.find_jumps else None
     return fit_likelihood(*arguments, jump_threshold=threshold)
 

@@ -28,9 +28,10 @@ AFFECTED_ROWS = 1000
 """Rows, of 4096, that are flagged where the transient cannot be estimated."""
 
 CLIP = 3.0
-"""Deviations from the mean of a row at which a pixel is left out, in sigma."""
+"""Deviation from the median of a row beyond which a pixel is left out, in sigma."""
 
-CLIP_ITERATIONS = 5
+SIGMA_PER_MAD = 1.4826
+"""Sigma of a normal distribution in median absolute deviations."""
 
 BAND_ROWS = 64
 
@@ -133,15 +134,10 @@ def _row_excess(data: NDArray[np.float32], times: NDArray[np.float64]) -> NDArra
     excess = data[0] - data[1] + (data[2] - data[1]) * back
     rise = data[4] - data[3]
     used = rise <= np.median(rise, axis=1, keepdims=True)
-    for _ in range(CLIP_ITERATIONS):
-        sample = np.where(used, excess, np.float32(np.nan))
-        middle = np.nanmedian(sample, axis=1, keepdims=True)
-        sigma = np.nanstd(sample, axis=1, keepdims=True)
-        kept = used & (np.abs(excess - middle) <= CLIP * sigma)
-        if np.array_equal(kept, used):
-            break
-        used = kept
-    return np.mean(excess, axis=1, where=used, dtype=np.float64)
+    sample = np.where(used, excess, np.float32(np.nan))
+    off = np.abs(sample - np.nanmedian(sample, axis=1, keepdims=True))
+    sigma = SIGMA_PER_MAD * np.nanmedian(off, axis=1, keepdims=True)
+    return np.mean(excess, axis=1, where=off <= CLIP * sigma, dtype=np.float64)
 
 
 def _fit(times: NDArray[np.float64], excess: NDArray[np.float64]) -> Transient | None:

@@ -34,7 +34,7 @@ def store_option(function: F) -> F:
 
 @click.group()
 def command() -> None:
-    r"""Reference data: what an exposure is calibrated with, and who decides.
+    """Reference data: what an exposure is calibrated with, and who decides.
 
     A store holds reference files and contexts. A context (roman_0001.pmap) is one
     fixed set of rules that says which file fits which exposure; results change
@@ -46,7 +46,7 @@ def command() -> None:
     rdms references select L1.asdf           which files an exposure is given
     rdms references overlay my_flat.asdf -o mine.overlay.json
     rdms calibrate L1.asdf --context mine.overlay.json
-    """
+    """  # noqa: D301  (the escape is click's)
 
 
 @command.command()
@@ -61,8 +61,18 @@ def command() -> None:
 )  # fmt: skip
 @click.option("--size", default=4096, show_default=True, help="Rows and columns of the detectors.")
 @click.option("--seed", default=0, show_default=True, help="The same seed gives the same values.")
+@click.option(
+    "--miniature", is_flag=True,
+    help="The detector that the miniature exposure in tests/data was cut from, cut alike; "
+    "the options above are then ignored.",
+)  # fmt: skip
 def bootstrap(
-    store: Path | None, detectors: tuple[str, ...], filters: tuple[str, ...], size: int, seed: int
+    store: Path | None,
+    detectors: tuple[str, ...],
+    filters: tuple[str, ...],
+    size: int,
+    seed: int,
+    miniature: bool,
 ) -> None:
     """Make a complete, synthetic baseline of reference files and a context of them.
 
@@ -72,16 +82,20 @@ def bootstrap(
     from roman_dms.instrument.detectors import NAMES
     from roman_dms.instrument.optical_elements import FILTERS
     from roman_dms.references import default_path
+    from roman_dms.references.bootstrap import MINIATURE
     from roman_dms.references.bootstrap import bootstrap as make
 
     folder = store or default_path()
+    what: dict[str, Any] = {
+        "detectors": NAMES if "all" in detectors else detectors,
+        "filters": tuple(FILTERS) if "all" in filters else filters,
+        "size": size,
+        "seed": seed,
+    }
     context = make(
         folder,
-        NAMES if "all" in detectors else detectors,
-        tuple(FILTERS) if "all" in filters else filters,
-        size,
-        seed,
         progress=lambda name: click.echo(f"made {name}", err=True),
+        **(MINIATURE if miniature else what),
     )
     click.echo(f"{context} in {folder}")
 
@@ -115,6 +129,18 @@ def select(
     shown = {kind: name for kind, name in result.items() if as_json or kinds or name != "N/A"}
     heading = f"{file} with {chosen.name} (kinds that are N/A are left out):"
     _show({"context": chosen.name, "files": shown}, as_json, heading, shown.items())
+
+
+@command.command()
+def kinds() -> None:
+    """List the kinds of reference files and what each is selected by, besides the date."""
+    from roman_dms.references.kinds import KINDS
+
+    rows = []
+    for kind in KINDS.values():
+        keys = " ".join(key.removeprefix("ROMAN.META.").lower() for key in kind.keys)
+        rows.append((kind.name, keys or "-", kind.description))
+    _show([], False, "", rows)
 
 
 @command.command()
@@ -246,14 +272,17 @@ def verify(store: Path | None, as_json: bool) -> None:
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8100, show_default=True)
 def serve(store: Path | None, host: str, port: int) -> None:
-    """Serve the store to clients of CRDS: CRDS_SERVER_URL=http://HOST:PORT.
+    """Serve the store to clients of CRDS.
 
-    The files can be read by all who reach the address; nothing can be written.
+    They set CRDS_SERVER_URL=http://HOST:PORT. The files can be read by all who
+    reach the address; nothing can be written.
     """
     from roman_dms.references import default_path
     from roman_dms.services.references import serve as run
 
-    run(store or default_path(), host, port)
+    folder = store or default_path()
+    click.echo(f"Serving {folder} at http://{host}:{port} (stop with Ctrl-C)", err=True)
+    run(folder, host, port)
 
 
 def _store(path: Path | None) -> Any:

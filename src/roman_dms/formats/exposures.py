@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,8 @@ _RATE_ARRAYS = {
 }
 """Type of each image of an L2 file."""
 _SIDES = ("left", "right", "top", "bottom")
+_BAND = 128
+"""Rows that are read at a time."""
 _BORDER = 4
 """Width of the frame of reference pixels, which L2 keeps beside its images."""
 
@@ -109,6 +112,9 @@ def rate_image_of(file: TaggedFile) -> RateImage:
     amp33 = tree.pop("amp33", np.zeros((0, shape[0] + 2 * _BORDER, 128), np.uint16))
     check_array(amp33, "amp33", "u2", 3, file.name)
     products: dict[str, Any] = images
+    jumps: Any = tree.get("jump_indices")
+    if getattr(jumps, "dtype", None) == np.int16 and jumps.shape[1:] == (3,):
+        products["jump_indices"] = np.asarray(tree.pop("jump_indices"))
     return RateImage(
         meta=meta,
         detector=detector(meta.detector, (shape[0] + 2 * _BORDER, shape[1] + 2 * _BORDER)),
@@ -236,7 +242,7 @@ def _images(tree: dict[str, Any], name: str) -> dict[str, NDArray[Any]]:
         in_memory = "f4" if kind == "f2" else kind
         old = getattr(array, "dtype", None) == np.dtype(in_memory)  # as before float16
         check_array(array, key, in_memory if old else kind, 2, name)
-        images[key] = np.asarray(array).astype(in_memory, copy=False)
+        images[key] = _loaded(array, np.dtype(in_memory))
     shape = images["data"].shape
     for key, array in images.items():
         if array.shape != shape:
@@ -247,6 +253,21 @@ def _images(tree: dict[str, Any], name: str) -> dict[str, NDArray[Any]]:
     for key in ("chisq", "dumo"):
         images.setdefault(key, np.full(shape, np.nan, np.float32))
     return images
+
+
+def _loaded(array: PixelArray, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """An image in memory, widened band by band while it is in the cache."""
+    if isinstance(array, np.ndarray):
+        return array.astype(dtype, copy=False)
+    image = np.empty(array.shape, dtype)
+    bands = [(row, row + _BAND) for row in range(0, array.shape[0], _BAND)]
+
+    def load(band: tuple[int, int]) -> None:
+        image[slice(*band)] = array.rows(*band)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(load, bands))
+    return image
 
 
 def borders_of(tree: dict[str, Any], shape: tuple[int, int], name: str) -> Borders:

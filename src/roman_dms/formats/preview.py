@@ -142,7 +142,7 @@ def _draw(panels: list[Panel], heading: str, path: FilePath) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - slow to import
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    figure = Figure(figsize=(6.6 * len(panels), 6.4), dpi=110, facecolor=_BACKGROUND)
+    figure = Figure(figsize=(6.6 * len(panels), 5.9), dpi=110, facecolor=_BACKGROUND)
     FigureCanvasAgg(figure)
     figure.suptitle(heading, color=_INK, fontsize=13, fontweight="bold", y=0.975)
     all_axes = figure.subplots(1, len(panels), squeeze=False)[0]
@@ -168,7 +168,6 @@ def _draw_panel(figure: Figure, axes: Axes, panel: Panel) -> None:
         norm=norm,
         cmap="inferno",
         origin="lower",
-        interpolation="nearest",
         extent=(-0.5, columns - 0.5, -0.5, rows - 0.5),
     )
     axes.set_facecolor("#2a4858")  # squares without a good pixel
@@ -179,5 +178,5 @@ def _draw_panel(figure: Figure, axes: Axes, panel: Panel) -> None:
     bar = figure.colorbar(shown, ax=axes, fraction=0.046, pad=0.02)
     bar.set_label(panel.unit, color=_INK, fontsize=9)
     ticks = black + soft * np.sinh(np.linspace(0, np.arcsinh((white - black) / soft), 6))
-    bar.set_ticks(ticks.tolist(), labels=[f"{tick:.3g}" for tick in ticks])
+    bar.set_ticks(ticks.tolist(), labels=[f"{tick:.4g}" for tick in ticks])
     bar.ax.tick_params(colors=_INK, labelsize=8)

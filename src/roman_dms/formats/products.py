@@ -79,7 +79,8 @@ def write_product(
     """
     from astropy.time import Time  # noqa: PLC0415 - not for readers
 
-    meta = product.meta.updated({"filename": Path(path).name, "file_date": Time.now()})
+    now = Time(Time.now(), format="isot")
+    meta = product.meta.updated({"filename": Path(path).name, "file_date": now})
     if isinstance(product, RateImage):
         tree, schema = tree_of_rate(product), RATE
     elif isinstance(product, Ramp):

@@ -33,7 +33,7 @@ class Violation:
     """One place where a tree breaks its schema."""
 
     path: str
-    """Where, for instance ``roman.meta.exposure.frame_time``."""
+    """Where in the product, for instance ``meta.exposure.frame_time``."""
     found: str
     """What is there."""
     expected: str
@@ -160,8 +160,10 @@ def _explain(error: Any) -> Iterator[Violation]:
         return
     if error.validator == "tag":
         found = f"the tag {asdf.tagged.get_tag(error.instance)}"
-    elif error.validator in {"datatype", "ndim", "max_ndim"}:
-        found = str(error.message)
+    elif error.validator == "datatype" and isinstance(error.instance, Mapping):
+        found = f"datatype {error.instance.get('datatype')}"
+    elif error.validator == "ndim":
+        found = f"ndim {error.message.rpartition(' ')[2]}"
     elif error.validator in {"anyOf", "oneOf"}:
         expected = " or ".join(sorted({str(_summary(branch)) for branch in error.validator_value}))
     yield Violation(path, found, _shorten(expected))

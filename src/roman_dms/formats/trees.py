@@ -7,7 +7,6 @@ transforms in their place.
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -190,6 +189,10 @@ def _convert(node: Any, name: str) -> Any:
             ) from error
 
 
+_CALENDARS = {"isot", "datetime", "datetime64", "fits"}
+"""Formats of astropy's times that are all written as ISO 8601."""
+
+
 @dataclass
 class Lowering:
     """Makes a tagged tree of a live one and collects its arrays, a block each."""
@@ -242,13 +245,19 @@ def _lower_scalar(node: Any) -> Any:
     return str(node) if isinstance(node, str) else node
 
 
-def _lower_simple_time(node: Any) -> TaggedString | None:
+def _lower_simple_time(node: Any) -> TaggedString | TaggedDict | None:
     time = sys.modules.get("astropy.time")
     if time is None or not isinstance(node, time.Time) or not node.isscalar:
         return None
-    if node.scale != "utc" or node.location is not None or math.isnan(node.jd1):
+    if node.scale != "utc" or node.location is not None or node.format not in _CALENDARS:
         return None
-    text = TaggedString(node.to_value("isot"))
+    exact = node.replicate(format="isot")
+    exact.precision = 9
+    whole, _, fraction = exact.value.partition(".")
+    value = f"{whole}.{fraction.rstrip('0'):0<3}"
+    if node.format != "isot":
+        return TaggedDict({"base_format": node.format, "value": value}, TIME + "1.4.0")
+    text = TaggedString(value)
     text._tag = TIME + "1.4.0"  # noqa: SLF001 - asdf has no constructor for it
     return text
 

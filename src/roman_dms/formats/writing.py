@@ -38,6 +38,8 @@ _CHUNK = 1 << 20
 _WORTH = 0.95
 """An array that compresses less than this is stored as it is, to be read faster."""
 _THREADS = 2
+_BEHIND = 16
+"""Chunks that may wait for their checksum."""
 
 
 def write_tree(
@@ -199,13 +201,15 @@ def _write_block(
     file.seek(HEADER.size, os.SEEK_CUR)
     digest = hashlib.md5(usedforsecurity=False)
     used = 0
-    hashing: Future[None] | None = None
+    hashing: deque[Future[None]] = deque()
     for content in _encoded(chunks, label, pool):
-        hashing = hasher.submit(digest.update, content)
+        hashing.append(hasher.submit(digest.update, content))
         _write_all(file, content)
         used += len(content)
-    if hashing:
-        hashing.result()
+        if len(hashing) > _BEHIND:
+            hashing.popleft().result()
+    while hashing:
+        hashing.popleft().result()
     head = HEADER.pack(
         MAGIC, HEADER_SIZE, 0, (label or "").encode(), used, used, chunks.size, digest.digest()
     )

@@ -114,7 +114,8 @@ def _name_problems(path: Path, store: ReferenceStore | None) -> Iterator[str]:
         yield "Its name is not made of letters, digits, '_', '-' and '.', ending in .asdf."
     elif store is not None and path.is_file():
         stored = store.references / path.name
-        if stored.is_file() and disk.sha1_of(stored) != disk.sha1_of(path):
+        new = not stored.is_file() or stored.samefile(path)
+        if not new and disk.sha1_of(stored) != disk.sha1_of(path):
             yield f"The store has another file named {path.name}; a new version needs a new name."
 
 

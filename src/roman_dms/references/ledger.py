@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,13 +25,21 @@ class Entry:
 class Ledger:
     """Checks the content of files when they arrive and whenever size or time changed.
 
-    The first reading of a file is taken as its truth, as is the sum that comes
-    with a submission.  On a read-only disk nothing is written and a file whose
-    time changed is read anew by each process.
+    A file that arrives must have the sum that its server announced; where none
+    is announced the first reading is taken as its truth.  On a read-only disk
+    nothing is written and a file whose time changed is read anew by each process.
+
+    Parameters
+    ----------
+    path
+        Where the ledger is kept.
+    announced
+        Sums that the server of a synchronised store gave, by name.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, announced: Mapping[str, str] | None = None) -> None:
         self._path = path
+        self._announced = announced or {}
         self._entries = self._read()
 
     def check(self, file: Path, *, again: bool = False) -> str:
@@ -59,8 +68,9 @@ class Ledger:
         if known and unchanged and not again:
             return known.sha1
         sha1 = disk.sha1_of(file)
-        if known and sha1 != known.sha1:
-            raise _damaged(file, sha1, known.sha1)
+        expected = known.sha1 if known else self._announced.get(file.name, sha1)
+        if sha1 != expected:
+            raise _damaged(file, sha1, expected)
         if not unchanged:
             self._record(file.name, Entry(sha1, status.st_size, status.st_mtime_ns))
         return sha1
@@ -107,7 +117,7 @@ def _missing(file: Path) -> ReferenceDataError:
 def _damaged(file: Path, found: str, expected: str) -> ReferenceDataError:
     return ReferenceDataError(
         f"The reference file {file} is damaged: its SHA-1 is {found}.",
-        f"{expected}, as when it came into the store",
+        f"{expected}, as it came into the store or its server told",
         "remove the file and restore it from where it came; a new version needs a new name "
         "and 'rdms references submit'",
     )

@@ -159,7 +159,7 @@ class Rules:
     """Names of the metadata that patterns are compared with."""
 
     date_key: str
-    """Name of the metadata that holds the date."""
+    """Name of the metadata that holds the date; empty for rules without dates."""
 
     selector: Selector
     """``Match`` of ``UseAfter``."""
@@ -182,19 +182,20 @@ class Rules:
         header, selector = mapping.header, mapping.selector
         unsupported = [key for key in _UNSUPPORTED if str(header.get(key, "ALWAYS")) != "ALWAYS"]
         parkey: Any = header.get("parkey")
-        known = isinstance(parkey, tuple) and len(parkey) == 2 and len(parkey[1]) == 1
+        keys, dates = (*parkey, ("",))[:2] if isinstance(parkey, tuple) and parkey else ((), ())
+        known = isinstance(keys, tuple) and isinstance(dates, tuple) and len(dates) == 1
         if unsupported or not known or not isinstance(selector, Selector):
             raise ReferenceDataError(
                 f"The rules {mapping.name} cannot be evaluated: parkey {parkey!r}, "
                 f"header fields {unsupported}.",
-                "metadata keys and one date, Match of UseAfter",
+                "metadata keys and at most one date, Match of UseAfter",
                 "use the crds client for this context, or simplify the rules",
             )
         return cls(
             name=mapping.name,
             kind=str(header["filekind"]).lower(),
-            keys=tuple(str(key).upper() for key in parkey[0]),
-            date_key=str(parkey[1][0]).upper(),
+            keys=tuple(str(key).upper() for key in keys),
+            date_key=str(dates[0]).upper(),
             selector=selector,
             substitutions=header.get("substitutions", {}),
             required=str(header.get("reffile_required", "NONE")).upper() in ("YES", "NONE"),
@@ -292,7 +293,7 @@ class Rules:
     def _no_rule(self, parameters: Mapping[str, str]) -> ReferenceDataError:
         asked = ", ".join(
             f"{key.removeprefix('ROMAN.META.').lower()} = {parameters.get(key, UNDEFINED)}"
-            for key in (*self.keys, self.date_key)
+            for key in filter(None, (*self.keys, self.date_key))
         )
         return ReferenceDataError(
             f"No reference file of the kind {self.kind!r} fits the exposure ({asked}).",

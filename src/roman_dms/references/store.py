@@ -12,6 +12,9 @@ The stock ``crds`` client works on the same folder.
 from __future__ import annotations
 
 import ast
+import base64
+import gzip
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -70,7 +73,16 @@ class ReferenceStore:
     @cached_property
     def ledger(self) -> Ledger:
         """What is known of the content of the files."""
-        return Ledger(self.configuration / "verified.json")
+        return Ledger(self.configuration / "verified.json", self._announced())
+
+    def _announced(self) -> dict[str, str]:
+        """Sums that the CRDS client got from its server, from the configuration that it keeps."""
+        try:
+            packed = self.server_config()["download_metadata"]["crds_payload"]
+            facts = json.loads(gzip.decompress(base64.b64decode(packed)))
+            return {str(name): str(fact["sha1sum"]) for name, fact in facts.items()}
+        except (ReferenceDataError, KeyError, TypeError, ValueError, OSError, EOFError):
+            return {}  # a store that came from no server, or an old client
 
     def context(self, name: str | None = None) -> Context:
         """A context by name; by default the one in ``CRDS_CONTEXT``, else the operational one.

@@ -113,9 +113,21 @@ class _Submission:
 
     def _rules(self, kind: Kind, files: list[ReferenceFile]) -> tuple[dict[str, Any], Selector]:
         old = self.base.rules(kind.name) if self.base and kind.name in self.base.kinds else None
+        header = _rule_header(kind)
+        if old is not None:
+            header |= self.store.mapping(old.name).header
+        if header["parkey"] != (kind.keys, (START_TIME,)):
+            raise ReferenceDataError(
+                f"The rules {old.name if old else kind.name} match by {header['parkey']}.",
+                f"{kind.keys} and the date, as this version does",
+                "deliver with the version of the program that made them",
+            )
+        header |= {
+            "derived_from": old.name if old else "generated",
+            "description": self.description,
+            "name": self._next_name(f"roman_wfi_{kind.name}", "rmap"),
+        }
         choices = _with_files(old.selector.choices if old else _first_choices(kind), files)
-        name = self._next_name(f"roman_wfi_{kind.name}", "rmap")
-        header = _rule_header(kind, name, self._rule_files[kind.name], self.description)
         selector = Selector("Match", choices)
         _refuse_shadowed(Rules.of(mappings.MappingFile(header, selector)), files)
         return header, selector
@@ -124,7 +136,8 @@ class _Submission:
         target = self.store.references / file.name
         if not target.exists():
             disk.copy_file(file.path, target)
-        if self.store.ledger.check(target, again=True) != disk.sha1_of(file.path):
+        sha1 = self.store.ledger.check(target)
+        if not target.samefile(file.path) and sha1 != disk.sha1_of(file.path):
             raise ReferenceDataError(
                 f"The store has another file named {file.name}.",
                 "a name that the store does not have",
@@ -180,17 +193,14 @@ def _with_files(choices: dict[Any, Any], files: list[ReferenceFile]) -> dict[Any
     return result
 
 
-def _rule_header(kind: Kind, name: str, derived_from: str, description: str) -> dict[str, Any]:
+def _rule_header(kind: Kind) -> dict[str, Any]:
     header: dict[str, Any] = {
         "classes": ("Match", "UseAfter"),
-        "derived_from": "generated" if derived_from == NOT_APPLICABLE else derived_from,
-        "description": description,
         "file_ext": ".asdf",
         "filekind": kind.name.upper(),
         "filetype": kind.name.upper(),
         "instrument": "WFI",
         "mapping": "REFERENCE",
-        "name": name,
         "observatory": "ROMAN",
         "parkey": (kind.keys, (START_TIME,)),
         "suffix": kind.name,

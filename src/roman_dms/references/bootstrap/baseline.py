@@ -65,6 +65,7 @@ RECIPES = (
     Recipe("matable", tables.matable, "all"),
     Recipe("detectorstatus", tables.detectorstatus, "all"),
     Recipe("skycells", skycells.skycells, "all"),
+    Recipe("pars-rampfitstep", tables.rampfit_parameters, "all"),
 )
 """One recipe a kind."""
 
@@ -155,12 +156,27 @@ def _next_path(folder: Path, kind: str) -> Path:
 
 
 def _write(recipe: Recipe, frame: Frame, element: str, path: Path) -> None:
+    from astropy.time import Time  # noqa: PLC0415
+
     from roman_dms.formats import write_tree  # noqa: PLC0415 - asdf is slow to import
 
     tree = recipe.make(frame, element) if element else recipe.make(frame)
-    meta = _metadata(recipe, frame, element)
-    own = tree.pop("meta", {})
-    write_tree(_tag(recipe.kind), {"meta": meta | own, **tree}, path)
+    meta = _metadata(recipe, frame, element) | tree.pop("meta", {})
+    if kind_of(recipe.kind).is_parameters:
+        _write_parameters({"meta": meta, **tree}, path)
+    else:
+        meta["useafter"] = Time(meta["useafter"])
+        write_tree(_tag(recipe.kind), {"meta": meta, **tree}, path)
+
+
+def _write_parameters(tree: dict[str, Any], path: Path) -> None:
+    """Write parameters of a step: no product of RAD, a plain tree as stpipe reads it."""
+    from asdf.tagged import TaggedDict  # noqa: PLC0415
+
+    from roman_dms.formats.writing import replacing, write_asdf  # noqa: PLC0415
+
+    with replacing(path) as file:
+        write_asdf(file, TaggedDict(tree, "tag:stsci.edu:asdf/core/asdf-1.1.0"), [], None)
 
 
 def _tag(kind: str) -> str:
@@ -169,17 +185,15 @@ def _tag(kind: str) -> str:
 
 
 def _metadata(recipe: Recipe, frame: Frame, element: str) -> dict[str, Any]:
-    from astropy.time import Time  # noqa: PLC0415
-
     kind = kind_of(recipe.kind)
     everyone = recipe.one_for == "all"
     instrument = {"name": "WFI", "detector": "NOT_CONFIGURED" if everyone else frame.detector.name}
     meta: dict[str, Any] = {
-        "reftype": kind.name.upper(),
+        "reftype": kind.name if kind.is_parameters else kind.name.upper(),
         "pedigree": "SIMULATION",
         "description": f"{kind.description} Synthetic baseline, seed {frame.seed}.",
         "author": "Roman DMS",
-        "useafter": Time(USEAFTER),
+        "useafter": USEAFTER,
         "telescope": "ROMAN",
         "origin": "Roman DMS",
         "instrument": instrument,

@@ -37,8 +37,10 @@ INVERSE_DEGREE = 4
 
 
 def pixel_coefficients(frame: Frame) -> tuple[Map, Map]:
-    """The coefficients a and c of each pixel that is kept, float32; a is NaN where
-    there is no correction: in the border and where a pixel is dead."""
+    """The coefficients a and c of each pixel that is kept, float32.
+
+    a is NaN where there is no correction: in the border and where a pixel is dead.
+    """
     random, shape = frame.random("linearity"), frame.detector.shape
     a, c = (
         median * (1 + np.clip(wide * smooth(random, shape) + fine * scatter(random, shape),
@@ -104,7 +106,8 @@ def _invert(a: float, c: float) -> NDArray[np.float64]:
 
 def _terms(p: Map, q: Map) -> Map:
     """Terms of a bivariate polynomial of degree 4, stacked on a first axis."""
-    return np.stack([p**i * q**j for i in range(5) for j in range(5 - i)])
+    of_p, of_q = ([np.ones_like(z), z, z * z, z * z * z, (z * z) ** 2] for z in (p, q))
+    return np.stack([of_p[i] * of_q[j] for i in range(5) for j in range(5 - i)])
 
 
 def _uncorrected(frame: Frame) -> NDArray[np.uint32]:

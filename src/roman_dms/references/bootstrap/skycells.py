@@ -50,7 +50,7 @@ CELLS = np.dtype(
     ]
 )  # fmt: skip
 
-Values = NDArray[np.float64]
+Values = NDArray[Any]
 
 
 def skycells(_frame: Frame) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Tables for the instrument as a whole: read patterns and detectors in use."""
+"""Tables for the instrument as a whole: read patterns, detectors in use, step parameters."""
 
 from __future__ import annotations
 
@@ -45,4 +45,13 @@ def _science_table(table: MATable) -> dict[str, Any]:
         "pre_science_time_after_reset": 0.0,
         "reset_frame_time": table.frame_time,
         "science_read_pattern": [list(reads) for reads in pattern],
+    }
+
+
+def rampfit_parameters(_frame: Frame) -> dict[str, Any]:
+    """Parameters of the mission's ramp fit: the likelihood fit, as by default."""
+    return {
+        "class": "romancal.ramp_fitting.ramp_fit_step.RampFitStep",
+        "name": "RampFitStep",
+        "parameters": {"algorithm": "likely", "use_ramp_jump_detection": True},
     }

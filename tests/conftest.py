@@ -1,0 +1,32 @@
+"""What tests of several packages share: the miniature exposure and its references."""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+
+import pytest
+
+MINIATURE = Path(__file__).parent / "data" / "miniature"
+
+
+@pytest.fixture(scope="session")
+def miniature_raw():
+    """The L1 file that ships with the repository."""
+    return next(MINIATURE.glob("*_uncal.asdf"))
+
+
+@pytest.fixture(scope="session")
+def miniature_store(tmp_path_factory):
+    """References of the miniature exposure, bootstrapped once for all test processes."""
+    from roman_dms.references.bootstrap import MINIATURE as BASELINE
+    from roman_dms.references.bootstrap import bootstrap
+
+    shared = tmp_path_factory.getbasetemp().parent / "miniature_store"
+    shared.mkdir(exist_ok=True)
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "store" / "done").exists():
+            bootstrap(shared / "store", **BASELINE)
+            (shared / "store" / "done").touch()
+    return shared / "store"
