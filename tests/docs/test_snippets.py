@@ -39,6 +39,12 @@ def test_tutorial(page, tmp_path, miniature_store):
 
 def run(command, folder, environment, shell=False):
     done = subprocess.run(
-        command, cwd=folder, env=environment, shell=shell, capture_output=True, text=True, check=False
+        command,
+        cwd=folder,
+        env=environment,
+        shell=shell,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"

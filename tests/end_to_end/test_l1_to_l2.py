@@ -141,5 +141,6 @@ def test_casertano_weights_agree(raw, references, image):
     assert good.mean() > 0.9
     assert not np.array_equal(other.data, image.data)  # another fit was made
     difference = (other.data - image.data)[good] / image.err[good]
-    assert abs(np.median(difference)) < 0.03
-    assert np.percentile(np.abs(difference), 68) < 0.5
+    # its weights follow the signal, and so the noise: a bias where both are alike
+    assert abs(np.median(difference)) < 0.06
+    assert np.percentile(np.abs(difference), 68) < 0.2

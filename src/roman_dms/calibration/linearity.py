@@ -368,7 +368,12 @@ def _average(
     scale = np.float32(1) / np.float32(reads)
     for x in range(columns):
         saturated = resultant_dq[x] & _SATURATED != 0
-        value = measured[x] if saturated else total[x] * scale
-        good = abs(value) <= PLAUSIBLE
-        linear[x] = value if good else (PLAUSIBLE if value > 0 else -PLAUSIBLE)
-        resultant_dq[x] |= np.uint8(0) if good else _DO_NOT_USE
+        linear[x] = measured[x] if saturated else total[x] * scale
+    implausible = 0
+    for x in range(columns):
+        implausible += not abs(linear[x]) <= PLAUSIBLE
+    if implausible:
+        for x in range(columns):
+            if not abs(linear[x]) <= PLAUSIBLE:
+                linear[x] = PLAUSIBLE if linear[x] > 0 else -PLAUSIBLE
+                resultant_dq[x] |= _DO_NOT_USE

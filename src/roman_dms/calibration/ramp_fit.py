@@ -102,8 +102,9 @@ def fit_likelihood(
     if len(pattern) == 1:
         return _without_fit(data, resultant_dq)
     one, two = _improvements(jump_threshold)
+    arrays = _contiguous(data, resultant_dq, gain, read_noise)
     out, dq, jumps = ramp_likelihood.fit_tile(
-        data, resultant_dq, gain, read_noise, differences(pattern), np.float32(one), np.float32(two)
+        *arrays, differences(pattern), np.float32(one), np.float32(two)
     )
     return RampFit._make((*out, dq, jumps))
 
@@ -147,9 +148,8 @@ def fit_casertano(
         return _without_fit(data, resultant_dq)
     threshold = threshold_intercept if jumps else math.inf, threshold_constant
     weights = ramp_casertano.weights(pattern)
-    out, dq, found = ramp_casertano.fit_tile(
-        data, resultant_dq, gain, read_noise, weights, threshold
-    )
+    arrays = _contiguous(data, resultant_dq, gain, read_noise)
+    out, dq, found = ramp_casertano.fit_tile(*arrays, weights, threshold)
     return RampFit._make((*out, dq, found))
 
 
@@ -189,6 +189,18 @@ def _check_shapes(
             raise CalibrationError(
                 f"The {name} have the shape {array.shape}.", f"{shape}, as the resultants"
             )
+
+
+def _contiguous(
+    data: NDArray[Any], resultant_dq: NDArray[Any], gain: NDArray[Any], read_noise: NDArray[Any]
+) -> tuple[NDArray[Any], ...]:
+    """Arrays as the kernels are compiled for, once, and fast; no copy where they are so."""
+    return (
+        np.ascontiguousarray(data, np.float32),
+        np.ascontiguousarray(resultant_dq, np.uint8),
+        np.ascontiguousarray(gain, np.float32),
+        np.ascontiguousarray(read_noise, np.float32),
+    )
 
 
 def _without_fit(data: NDArray[np.float32], resultant_dq: NDArray[np.uint8]) -> RampFit:

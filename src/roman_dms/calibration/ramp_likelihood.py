@@ -152,7 +152,7 @@ def fit_tile(
         for start in range(0, columns, BLOCK):
             size = min(BLOCK, columns - start)
             block = slice(start, start + size)
-            take(data[:, row, block], flags[:, row, block], pattern.uniform, ramp, pixel, seen)
+            take(data, flags, row, block, pattern.uniform, ramp, pixel, seen)
             set_noise(gain[row, block], read_noise[row, block], ramp, pixel)
             fit(pattern, ramp, pixel, size, one, two)
             _set_flags(pixel, seen, dq[row, block])

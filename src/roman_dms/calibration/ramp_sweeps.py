@@ -66,22 +66,33 @@ kernel = njit(
 
 
 @kernel
-def take(data: Array, flags: Array, uniform: Array, ramp: Array, pixel: Array, seen: Array) -> None:
+def take(
+    data: Array,
+    flags: Array,
+    row: int,
+    block: slice,
+    uniform: Array,
+    ramp: Array,
+    pixel: Array,
+    seen: Array,
+) -> None:
     """Fill the differences of a block and which of them are usable."""
-    size = data.shape[1]
-    for j in range(size):
+    flag = flags[0, row, block]
+    for j in range(flag.shape[0]):
         pixel[COUNT + j] = pixel[UNIFORM + j] = _ZERO
-        seen[j] = flags[0, j]
+        seen[j] = flag[j]
     for i in np.arange(data.shape[0] - 1):
-        before, after, flag, next_flag = data[i], data[i + 1], flags[i], flags[i + 1]
+        before, after = data[i, row, block], data[i + 1, row, block]
+        flag, next_flag = flags[i, row, block], flags[i + 1, row, block]
         r, weight = ramp[i], uniform[i]
-        for j in range(size):
+        for j in range(flag.shape[0]):
             value = after[j] - before[j]
             bad = ((flag[j] | next_flag[j]) & UNUSABLE) | (next_flag[j] & JUMP)
             good = (bad == 0) & (abs(value) < LARGEST)
+            used = _ONE if good else _ZERO
             r[DIFFERENCE + j] = value if good else _ZERO
-            r[USED + j] = _ONE if good else _ZERO
-            pixel[COUNT + j] += _ONE if good else _ZERO
+            r[USED + j] = used
+            pixel[COUNT + j] += used
             pixel[UNIFORM + j] += weight * value
             seen[j] |= next_flag[j]
 

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from roman_dms.errors import FileError
 from roman_dms.formats.products import read_product, write_product
 from roman_dms.pipeline.recipe import Recipe
 from roman_dms.pipeline.runner import Observer, References, Run, run
@@ -83,7 +84,7 @@ def process_file(
     output = output_path(source, directory, suffix)
     if resume and output.exists():
         return Processed(source, output, None, time.perf_counter() - began)
-    output.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(output.parent)
     savers: dict[str, Callable[[Any], None]] = {
         name: partial(_save, path=output_path(source, directory, name)) for name in save
     }
@@ -91,6 +92,17 @@ def process_file(
     done = run(recipe, product, references, workers=workers, observer=observer, save=savers)
     write_product(done.product, output)
     return Processed(source, output, done, time.perf_counter() - began)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(
+            f"The folder {folder} cannot be made: {error.strerror}.",
+            "a folder that can be written to",
+            "name another with --output",
+        ) from None
 
 
 def _save(product: Any, path: Path) -> None:

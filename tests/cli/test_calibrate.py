@@ -1,0 +1,173 @@
+"""The command line from L1 to L2, as a user meets it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from roman_dms.cli.main import EXIT_CODES, main
+from roman_dms.formats.products import read_product
+
+NAME = "r0000101001001001001_0001_wfi01_f158"
+RDMS = Path(sys.executable).parent / "rdms"
+
+
+@pytest.fixture
+def rdms(miniature_store, monkeypatch, capsys):
+    """Run the command in this process; gives exit code, output and errors."""
+    monkeypatch.setenv("RDMS_REFERENCES", str(miniature_store))
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return ended.value.code or 0, printed.out, printed.err
+
+    return call
+
+
+def test_help_is_quick():
+    """The limit is 0.3 s; a loaded machine gets some grace."""
+    best = min(timed([RDMS, "--help"]) for _ in range(3))
+    assert best < 0.5
+
+
+def timed(command):
+    began = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True)
+    return time.perf_counter() - began
+
+
+def test_help_loads_no_scientific_library():
+    code = (
+        "import sys, roman_dms.cli.main\n"
+        "try: roman_dms.cli.main.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'numpy', 'scipy', 'astropy', 'numba', 'asdf', 'galsim', 'pysiaf'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_file_is_calibrated_and_the_summary_tells(rdms, miniature_raw, tmp_path):
+    code, out, _ = rdms("calibrate", miniature_raw, "-o", tmp_path)
+    assert code == 0
+    assert "ramp_fit" in out
+    assert "WFI01 shows no such transient" in out
+    assert read_product(tmp_path / f"{NAME}_cal.asdf").meta["cal_step.photom"] == "COMPLETE"
+
+
+def test_until_save_and_going_on(rdms, miniature_raw, tmp_path):
+    code, *_ = rdms("calibrate", miniature_raw, "-o", tmp_path, "--until", "linearity",
+                    "--save", "saturation", "--quiet")  # fmt: skip
+    assert code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f"{NAME}_linearity.asdf",
+        f"{NAME}_saturation.asdf",
+    ]
+    code, out, _ = rdms("calibrate", tmp_path / f"{NAME}_linearity.asdf", "-o", tmp_path / "b")
+    assert code == 0
+    assert "done before" in out
+    rdms("calibrate", miniature_raw, "-o", tmp_path / "whole", "--quiet")
+    half, whole = (next((tmp_path / name).glob("*_cal.asdf")) for name in ("b", "whole"))
+    assert (read_product(half).data == read_product(whole).data).all()
+
+
+def test_resume_leaves_what_is_there(rdms, miniature_raw, tmp_path):
+    rdms("calibrate", miniature_raw, "-o", tmp_path, "--quiet")
+    output = tmp_path / f"{NAME}_cal.asdf"
+    before = output.stat().st_mtime_ns
+    code, out, _ = rdms("calibrate", miniature_raw, "-o", tmp_path, "--resume")
+    assert code == 0
+    assert "already there" in out.replace("\n", " ")
+    assert output.stat().st_mtime_ns == before
+
+
+def test_one_bad_file_does_not_stop_the_others(rdms, miniature_raw, tmp_path):
+    bad = tmp_path / "bad_uncal.asdf"
+    bad.write_bytes(miniature_raw.read_bytes()[:100_000])
+    for jobs in ("1", "2"):
+        folder = tmp_path / jobs
+        code, _, err = rdms("calibrate", bad, miniature_raw, "-o", folder, "--jobs", jobs)
+        assert code in EXIT_CODES.values()
+        assert "bad_uncal.asdf" in err
+        assert "Traceback" not in err
+        assert [path.name for path in folder.glob("*.asdf")] == [f"{NAME}_cal.asdf"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["--set", "dark.scael=1"], 2, "did you mean scale"),
+        (["--set", "dark.scale=-1"], 2, "greater than or equal to 0"),
+        (["--skip", "ramp_fit"], 2, "--until"),
+        (["--until", "flatfield"], 2, "did you mean flat_field"),
+        (["--context", "roman_9999.pmap"], 7, "roman_9999.pmap"),
+        (["--store", "/nowhere"], 7, "rdms references bootstrap"),
+        (["--recipe", "/nowhere.toml"], 3, "cannot be read"),
+        (["--save", "dreams"], 2, "no step named"),
+    ],
+)
+def test_mistakes_end_with_their_code_and_a_way_out(
+    rdms, miniature_raw, tmp_path, arguments, code, says
+):
+    found, _, err = rdms("calibrate", miniature_raw, "-o", tmp_path, *arguments)
+    assert found == code
+    assert says in err
+    assert "Traceback" not in err
+    assert not list(tmp_path.glob("*.asdf"))
+
+
+def test_missing_file_and_unwritable_folder(rdms, miniature_raw, tmp_path):
+    assert rdms("calibrate", tmp_path / "none_uncal.asdf")[0] == 3
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    assert rdms("calibrate", miniature_raw, "-o", blocked / "below")[0] == 3
+
+
+def test_a_kill_leaves_nothing_half_written(miniature_raw, miniature_store, tmp_path):
+    """Killed at many moments, the product is whole or absent, and a resume makes it."""
+    command = [RDMS, "calibrate", miniature_raw, "-o", tmp_path, "--store", miniature_store,
+               "--resume", "--quiet"]  # fmt: skip
+    output = tmp_path / f"{NAME}_cal.asdf"
+    for delay in (0.8, 1.6, 2.2, 2.6):
+        process = subprocess.Popen(command)
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        if output.exists():
+            read_product(output)
+            output.unlink()
+    subprocess.run(command, check=True)
+    assert read_product(output).data.shape == (1016, 1016)
+
+
+def test_a_fault_of_the_program_shows_no_traceback_unless_asked(monkeypatch, capsys):
+    import roman_dms.cli.main as module
+
+    def fail(*_arguments, **_settings):
+        raise ZeroDivisionError("secret of the kernel")
+
+    monkeypatch.setattr(module.rdms, "main", fail)
+    with pytest.raises(SystemExit) as ended:
+        main(["info"])
+    assert ended.value.code == 1
+    printed = capsys.readouterr().err
+    assert "Traceback" not in printed
+    assert "--debug" in printed
+    with pytest.raises(ZeroDivisionError):
+        main(["--debug", "info"])
+
+
+def test_recipe_command(rdms, tmp_path):
+    code, out, _ = rdms("recipe")
+    assert code == 0
+    (tmp_path / "mine.toml").write_text(out)
+    assert "is right" in rdms("recipe", tmp_path / "mine.toml")[1]
+    assert "jump_threshold" in rdms("recipe", "--describe")[1]
