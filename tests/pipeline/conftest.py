@@ -95,7 +95,7 @@ def last(ramp: Ramp) -> RateImage:
         detector=ramp.detector,
         data=image,
         dq=ramp.dq[rows, 4:-4],
-        **{name: image for name in ("err", "var_poisson", "var_rnoise", "chisq", "dumo")},
+        **dict.fromkeys(("err", "var_poisson", "var_rnoise", "chisq", "dumo"), image),
         jump_indices=np.array([[0, first - 4, 0]], np.int16),
         amp33=ramp.amp33,
         borders=ramp.borders,

@@ -37,7 +37,8 @@ def test_tiles_give_what_the_whole_frame_gives(ramp):
     np.testing.assert_array_equal(done.product.dq, ramp.dq[4:-4, 4:-4])
     assert done.product.first_row == 0
     assert done.product.data.shape == (64, 120)
-    np.testing.assert_array_equal(done.product.jump_indices[:, 1], [0, *range(TILE_ROWS - 4, 68, TILE_ROWS)])
+    first_rows = [0, *range(TILE_ROWS - 4, 68, TILE_ROWS)]
+    np.testing.assert_array_equal(done.product.jump_indices[:, 1], first_rows)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])

@@ -94,7 +94,7 @@ def linearize(
     inl_value
         ``(m,)``, counts of the table, increasing [DN].
     inl_corrections
-        ``(channels, m)``: what to add to these counts [DN], float32 being fastest;
+        ``(channels, m)``: what to add to these counts [DN];
         ``None`` where the converters are perfect.
     pattern
         The reads of each resultant.
@@ -180,7 +180,7 @@ def _linearize(
     flags: NDArray[np.uint32],
     new_dq: NDArray[np.uint8],
 ) -> None:
-    """Linearise channel by channel, so that a channel's table stays in the cache."""
+    """Linearise the pixels of a row that share a channel, one resultant after the other."""
     resultants, rows, columns = data.shape
     forward = np.empty((len(terms), width), np.float32)
     inverse = np.empty((len(inverse_terms), width), np.float32)
@@ -188,12 +188,9 @@ def _linearize(
     line = np.empty((2, width), np.float32)
     total, last = np.empty(width, np.float32), np.empty(width, np.int32)
     places, steps = np.empty(width, np.uint16), np.empty((3, width), np.float32)
-    table = np.zeros(CONVERTER_VALUES + 1, np.float32)
-    for start in range(0, columns, width):
-        stop = min(start + width, columns)
-        if len(tables):
-            table[:CONVERTER_VALUES] = tables[start // width]
-        for row in range(rows):
+    for row in range(rows):
+        for start in range(0, columns, width):
+            stop = min(start + width, columns)
             _take_polynomials(
                 coeffs, inverse_coeffs, row, start, stop, forward, inverse, total, flags
             )
@@ -205,6 +202,7 @@ def _linearize(
                 measured = data[k, row, start:stop]
                 _predict(measured, line, inverse_terms, inverse, here, counts, total)
                 if len(tables):
+                    table = tables[start // width]
                     _add_converter_correction(table, len(here), places, steps, counts)
                 _average(
                     counts, total, len(here), terms, forward, measured,
@@ -318,7 +316,7 @@ def _predict(
 
 @njit(nogil=True, cache=True, fastmath={"contract"})
 def _add_converter_correction(
-    table: NDArray[np.float32],
+    table: NDArray[Any],
     reads: int,
     places: NDArray[np.uint16],
     steps: NDArray[np.float32],
@@ -336,8 +334,9 @@ def _add_converter_correction(
         for x in range(columns):
             value = counts[r, x]
             inside = min(value if value > 0 else np.float32(0), highest)
-            places[x] = np.uint16(np.int32(inside))
-            part[x] = inside - np.float32(np.int32(inside))
+            place = min(np.int32(inside), np.int32(CONVERTER_VALUES - 2))
+            places[x] = np.uint16(place)
+            part[x] = inside - np.float32(place)
         for x in range(columns):
             low[x] = table[places[x]]
             high[x] = table[places[x] + 1]

@@ -33,7 +33,8 @@ def subtract_dark(
     """
     known = np.isfinite(dark)
     flags = dark_dq | np.where(known, 0, Pixel.UNRELIABLE_DARK).astype(np.uint32)
-    return rate - np.float32(scale) * np.where(known, dark, np.float32(0)), flags
+    subtracted: Image = np.float32(scale) * np.where(known, dark, np.float32(0))
+    return rate - subtracted, flags
 
 
 class Flattened(NamedTuple):

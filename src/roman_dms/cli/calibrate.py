@@ -118,8 +118,8 @@ def _process(file: str, request: Request, console: Any) -> Processed:
     from roman_dms.cli.progress import ProgressBar
     from roman_dms.pipeline.process import process_file
     from roman_dms.pipeline.runner import Observer
-    from roman_dms.references.selected import SelectedReferences
     from roman_dms.references.overlay import open_context
+    from roman_dms.references.selected import SelectedReferences
     from roman_dms.references.store import ReferenceStore
 
     recipe = request.recipe()

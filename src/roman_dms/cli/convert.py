@@ -21,7 +21,7 @@ def command(file: str, output: Path) -> None:
     \b
     rdms convert r0001_cal.asdf -o r0001_cal.fits
     rdms convert r0001_cal.fits -o r0001_cal.asdf
-    """  # noqa: D301  click takes \b for a paragraph that is not to be wrapped
+    """
     from roman_dms.formats.fits import convert
 
     convert(file, output)

@@ -24,7 +24,7 @@ def command(files: tuple[str, ...], as_json: bool, no_statistics: bool) -> None:
     \b
     rdms info r0000101001001001001_0001_wfi01_f158_cal.asdf
     rdms info *.asdf --json
-    """  # noqa: D301  click takes \b for a paragraph that is not to be wrapped
+    """
     from roman_dms.formats import summary
 
     for name in files:

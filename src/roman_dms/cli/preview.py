@@ -18,7 +18,7 @@ def command(file: str, output: Path | None, raw: str | None) -> None:
     \b
     rdms preview r0001_cal.asdf -o r0001.png
     rdms preview r0001_cal.asdf --raw r0001_uncal.asdf -o r0001.png
-    """  # noqa: D301  click takes \b for a paragraph that is not to be wrapped
+    """
     from roman_dms.formats import preview, products
 
     output = output or Path(Path(file).name).with_suffix(".png")

@@ -46,7 +46,7 @@ def command() -> None:
     rdms references select L1.asdf           which files an exposure is given
     rdms references overlay my_flat.asdf -o mine.overlay.json
     rdms calibrate L1.asdf --context mine.overlay.json
-    """  # noqa: D301  (the escape is click's)
+    """
 
 
 @command.command()
@@ -269,8 +269,8 @@ def verify(store: Path | None, as_json: bool) -> None:
 
 @command.command()
 @store_option
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8100, show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8100, show_default=True, help="Port to listen on.")
 def serve(store: Path | None, host: str, port: int) -> None:
     """Serve the store to clients of CRDS.
 

@@ -12,6 +12,9 @@ LARGEST = np.float32(np.finfo(np.float16).max)
 SMALLEST = np.finfo(np.float16).smallest_subnormal
 """6e-8; smaller positive values are stored as it, since 0 would mean no error at all."""
 
+_MAGNITUDE = np.uint16(0x7FFF)
+_INFINITY = np.uint16(0x7C00)
+
 
 class AsFloat16:
     """A float32 image that is narrowed row by row when it is written (``StoredArray``)."""
@@ -38,8 +41,13 @@ class AsFloat16:
 
 def narrowed(array: NDArray[np.float32]) -> NDArray[np.float16]:
     """Float16 of an array: never infinite, NaN kept, positive kept positive."""
-    out = np.clip(array, -LARGEST, LARGEST).astype(np.float16)
-    lost = (out == 0) & (array > 0)
+    with np.errstate(over="ignore"):
+        out = array.astype(np.float16)
+    magnitude = out.view(np.uint16) & _MAGNITUDE  # integers, since float16 has no fast arithmetic
+    infinite = magnitude == _INFINITY
+    if infinite.any():
+        out[infinite] = np.copysign(LARGEST, array[infinite])
+    lost = magnitude == 0
     if lost.any():
-        out[lost] = SMALLEST
+        out[lost & (array > 0)] = SMALLEST
     return out

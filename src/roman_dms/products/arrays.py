@@ -28,10 +28,14 @@ class StoredArray(Protocol):
     """
 
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...]:
+        """As of a numpy array."""
+        ...
 
     @property
-    def dtype(self) -> np.dtype[Any]: ...
+    def dtype(self) -> np.dtype[Any]:
+        """As of a numpy array."""
+        ...
 
     def rows(self, start: int, stop: int) -> NDArray[Any]:
         """Return ``array[..., start:stop, :]`` as a new C-contiguous array."""
