@@ -17,7 +17,7 @@ from pydantic import Field
 from roman_dms.calibration.dark_decay import subtract as subtract_dark_decay
 from roman_dms.calibration.data_quality import guide_window_flags, read_borders
 from roman_dms.calibration.linearity import linearize
-from roman_dms.calibration.ramp_fit import RampFit, fit_casertano, fit_likelihood
+from roman_dms.calibration.ramp_fit import JUMP_THRESHOLD, RampFit, fit_casertano, fit_likelihood
 from roman_dms.calibration.rate_corrections import divide_by_flat, subtract_dark
 from roman_dms.calibration.reference_pixels import Weights
 from roman_dms.calibration.reference_pixels import correct as correct_reference_pixels
@@ -291,7 +291,7 @@ class RampFitParameters(Parameters):
     )
     find_jumps: bool = Field(True, description="Search for jumps (cosmic rays) in the ramps.")
     jump_threshold: float = Field(
-        4.5, gt=0, description="Significance at which a jump is rejected [sigma]."
+        JUMP_THRESHOLD, gt=0, description="Significance at which a jump is rejected [sigma]."
     )
 
 
