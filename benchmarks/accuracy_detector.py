@@ -168,7 +168,7 @@ def compare_reference_pixels(rng: np.random.Generator) -> None:
             np.zeros(detector.shape, bool),
             lambda c: (weights[0, c], weights[1, c], weights[2, c]),
             detector,
-        )
+        ).data
         view = StandardView(np.dstack([raw, amp33]).astype(np.float32)).remove_offset()
         channels = view.channels.remove_trends().cosine_interpolate().fft_interpolate()
         # romancal multiplies by N + 2 what it divided by N, the number of samples.

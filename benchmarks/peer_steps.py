@@ -2,7 +2,10 @@
 
 Runs in the peer's environment and imports nothing of roman_dms:
 
-    python benchmarks/peer_steps.py L1_FILE STORE OUTPUT.asdf TIMINGS.json
+    python benchmarks/peer_steps.py L1_FILE STORE OUTPUT.asdf TIMINGS.json [PRODUCTS]
+
+With PRODUCTS, a directory, the product of every step is saved there as well, outside
+of the timings (about 4 GB for a full detector).
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import sys
 import time
 
 L1, STORE, OUTPUT, TIMINGS = sys.argv[1:5]
+PRODUCTS = sys.argv[5] if len(sys.argv) > 5 else None  # noqa: PLR2004
 os.environ["CRDS_PATH"] = os.path.abspath(STORE)  # noqa: PTH100
 os.environ["CRDS_SERVER_URL"] = "https://crds-serverless-mode.stsci.edu"
 os.environ["CRDS_OBSERVATORY"] = "roman"
@@ -58,6 +62,8 @@ def main():
     model = timed("read", lambda: rdm.open(L1), rows)
     for name, step in STEPS.items():
         model = timed(name, lambda step=step, model=model: step().run(model), rows)
+        if PRODUCTS:
+            model.save(os.path.join(PRODUCTS, f"{name}.asdf"))  # noqa: PTH118
     timed("write", lambda: model.save(OUTPUT), rows)
     with open(TIMINGS, "w") as file:  # noqa: PTH123
         json.dump(rows, file, indent=1)

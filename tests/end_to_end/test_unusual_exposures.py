@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from roman_dms.calibration.recipes import load
-from roman_dms.errors import RdmsError, RecipeError, ReferenceDataError
+from roman_dms.errors import CalibrationError, RdmsError, RecipeError, ReferenceDataError
 from roman_dms.formats.products import read_product, write_product
 from roman_dms.formats.rad import check
 from roman_dms.instrument.quality import Pixel
@@ -118,6 +118,9 @@ def test_no_amplifier_33(raw, references, tmp_path):
     )
     assert states["refpix"] == "COMPLETE"
     assert any("amplifier 33" in line for line in image.meta["cal_logs"])
+    strict = load().with_settings(["refpix.missing=error"])
+    with pytest.raises(CalibrationError, match="no reference pixels in amplifier 33"):
+        run(strict, dataclasses.replace(raw, amp33=np.zeros_like(raw.amp33)), references)
 
 
 @pytest.mark.parametrize(

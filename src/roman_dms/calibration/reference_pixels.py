@@ -19,10 +19,9 @@ channels are read from left to right, odd ones from right to left.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -30,8 +29,6 @@ from numpy.typing import NDArray
 
 from roman_dms.errors import CalibrationError, ReferenceDataError
 from roman_dms.instrument.detectors import Detector
-
-log = logging.getLogger(__name__)
 
 Cube = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -52,6 +49,15 @@ SMOOTHINGS = 3
 """Times that the interpolated samples of amplifier 33 are smoothed."""
 
 
+class Corrected(NamedTuple):
+    """Corrected resultants, and which streams there were none of."""
+
+    data: Cube
+    """(n, rows, columns) [DN]."""
+    missing: tuple[str, ...]
+    """Streams without a good sample, or that never change; their noise is left in."""
+
+
 def correct(
     rows: Callable[[int, int], NDArray[Any]],
     shape: tuple[int, int, int],
@@ -60,9 +66,7 @@ def correct(
     weights: Weights,
     detector: Detector,
     workers: int = 1,
-    *,
-    missing: Literal["skip", "raise"] = "skip",
-) -> Cube:
+) -> Corrected:
     """Subtract the noise that channels share with the reference pixels.
 
     A sample of 0 DN was not read, as in the mission's pipeline.
@@ -84,20 +88,16 @@ def correct(
         Its channels, border and timing.
     workers
         Threads.
-    missing
-        What to do about a stream without a good sample, or that never changes:
-        ``skip`` leaves its noise in the data and logs a warning.
 
     Returns
     -------
-    ndarray
-        ``(n, rows, columns)``, the corrected resultants [DN]; no other array
-        of this size is made.
+    Corrected
+        With no other array of the size of the data than the one that it holds.
 
     Raises
     ------
     CalibrationError
-        Where the arrays do not fit the detector, or a stream is missing.
+        Where the arrays do not fit the detector.
     ReferenceDataError
         Where the weights do not.
     """
@@ -111,9 +111,6 @@ def correct(
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(convert, range(0, shape[1], BAND_ROWS)))
         reference = _reference(data, amp33, bad_reference, detector, pool)
-        silent = tuple(n for n, heard in zip(STREAMS, reference.heard, strict=True) if not heard)
-        if silent:
-            _tell_missing(silent, missing)
 
         def subtract(channel: int) -> None:
             gains = _gains(weights, channel, reference.spectra[0].shape[1])
@@ -125,7 +122,8 @@ def correct(
 
         if any(reference.heard):
             list(pool.map(subtract, range(detector.channels)))
-    return data
+    silent = tuple(n for n, heard in zip(STREAMS, reference.heard, strict=True) if not heard)
+    return Corrected(data, silent)
 
 
 class _Reference(NamedTuple):
@@ -155,17 +153,6 @@ def _check(
             f"{expected}, as the data",
             "Leave out the reference-pixel correction, or make the L1 file anew.",
         )
-
-
-def _tell_missing(streams: tuple[str, ...], action: Literal["skip", "raise"]) -> None:
-    found = f"No usable reference pixels: {', '.join(streams)}."
-    if action == "raise":
-        raise CalibrationError(
-            found,
-            "samples that are not 0 DN and not all equal",
-            "Choose to skip missing streams; their noise then stays in the data.",
-        )
-    log.warning("%s Their noise stays in the data.", found)
 
 
 def _reference(

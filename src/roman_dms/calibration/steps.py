@@ -24,7 +24,7 @@ from roman_dms.calibration.reference_pixels import correct as correct_reference_
 from roman_dms.calibration.saturation import flag_saturation
 from roman_dms.calibration.statistics import image_statistics
 from roman_dms.calibration.wfi18_transient import remove_transient
-from roman_dms.errors import ReferenceDataError
+from roman_dms.errors import CalibrationError, ReferenceDataError
 from roman_dms.instrument.exposure_types import exposure_type
 from roman_dms.instrument.quality import Pixel
 from roman_dms.pipeline.step import Parameters, Step, step
@@ -174,8 +174,20 @@ def saturation(
     return dataclasses.replace(ramp, resultant_dq=resultant_dq, dq=dq)
 
 
+class RefpixParameters(Parameters):
+    """Parameters of ``refpix``."""
+
+    missing: Literal["note", "error"] = Field(
+        "note",
+        description="What to do where a stream of reference pixels is missing: "
+        "note it and correct with the others, or end with an error.",
+    )
+
+
 @step(scope="detector")
-def refpix(ramp: Ramp, weights: ReferencePixels, workers: int = 1) -> Ramp:
+def refpix(
+    ramp: Ramp, weights: ReferencePixels, parameters: RefpixParameters, workers: int = 1
+) -> Ramp:
     """Remove the noise of the readout electronics that reference pixels see (IRRC).
 
     Rauscher et al. (2022): amplifier 33 and the left and right borders, each
@@ -191,7 +203,17 @@ def refpix(ramp: Ramp, weights: ReferencePixels, workers: int = 1) -> Ramp:
         ramp.detector,
         workers=workers,
     )
-    return dataclasses.replace(ramp, data=corrected)
+    meta = ramp.meta
+    if corrected.missing:
+        lacking = f"no reference pixels in {', '.join(corrected.missing)}"
+        if parameters.missing == "error":
+            raise CalibrationError(
+                f"The exposure has {lacking}.",
+                "samples that are not 0 DN and not all alike",
+                "leave their noise in: --set refpix.missing=note",
+            )
+        meta = meta.noted(f"refpix: {lacking}; their noise is left in")
+    return dataclasses.replace(ramp, data=corrected.data, meta=meta)
 
 
 def _channel_weights(weights: ReferencePixels) -> Weights:
