@@ -66,8 +66,7 @@ def compare_saturation(rng: np.random.Generator) -> None:
         ours, our_dq = saturation.flag_saturation(
             lambda a, b: raw[:, a:b],
             shape,
-            threshold,
-            threshold_dq,
+            lambda a, b: (threshold[a:b], threshold_dq[a:b]),
             PATTERN,
             np.zeros(shape, np.uint8),
             np.zeros(shape[1:], np.uint32),

@@ -19,7 +19,7 @@ import sys
 import time
 
 L1, STORE, OUTPUT, TIMINGS = sys.argv[1:5]
-PRODUCTS = sys.argv[5] if len(sys.argv) > 5 else None  # noqa: PLR2004
+PRODUCTS = sys.argv[5] if len(sys.argv) > 5 else None
 os.environ["CRDS_PATH"] = os.path.abspath(STORE)  # noqa: PTH100
 os.environ["CRDS_SERVER_URL"] = "https://crds-serverless-mode.stsci.edu"
 os.environ["CRDS_OBSERVATORY"] = "roman"

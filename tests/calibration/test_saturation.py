@@ -19,6 +19,10 @@ def resultants(signal):
     return [np.mean(resultant) for resultant in reads]
 
 
+def by_rows(threshold, threshold_dq):
+    return lambda start, stop: (threshold[start:stop], threshold_dq[start:stop])
+
+
 def flags_of(ramps, pattern=PATTERN, threshold=THRESHOLD, threshold_dq=0, before=0, **options):
     """Flags of a row of ramps."""
     data = np.array(ramps, np.uint16).T[:, None, :]
@@ -26,8 +30,7 @@ def flags_of(ramps, pattern=PATTERN, threshold=THRESHOLD, threshold_dq=0, before
     return flag_saturation(
         lambda start, stop: data[:, start:stop],
         data.shape,
-        np.full(frame, threshold, np.float32),
-        np.full(frame, threshold_dq, np.uint32),
+        by_rows(np.full(frame, threshold, np.float32), np.full(frame, threshold_dq, np.uint32)),
         pattern,
         np.full(data.shape, before, np.uint8),
         np.zeros(frame, np.uint32),
@@ -104,7 +107,8 @@ def test_flags_grow_in_squares_across_the_bands_of_threads(workers):
         np.zeros((rows, columns), np.uint32),
     ]
     flags, _ = flag_saturation(
-        lambda start, stop: data[:, start:stop], data.shape, *inputs[:2], PATTERN, *inputs[2:],
+        lambda start, stop: data[:, start:stop], data.shape, by_rows(*inputs[:2]),
+        PATTERN, *inputs[2:],
         grow=2, workers=workers,
     )  # fmt: skip
     np.testing.assert_array_equal(flags, expected)

@@ -62,8 +62,7 @@ def criteria(pattern: ReadPattern) -> Criteria:
 def flag_saturation(
     rows: Callable[[int, int], NDArray[Any]],
     shape: tuple[int, int, int],
-    threshold: NDArray[np.float32],
-    threshold_dq: NDArray[np.uint32],
+    limits: Callable[[int, int], tuple[NDArray[np.float32], NDArray[np.uint32]]],
     pattern: ReadPattern,
     resultant_dq: Flags,
     dq: NDArray[np.uint32],
@@ -81,10 +80,9 @@ def flag_saturation(
         ``(n, stop - start, columns)`` [DN].
     shape
         ``(n, rows, columns)`` of all of them.
-    threshold
-        ``(rows, columns)`` [DN]; NaN where the pixel cannot be checked.
-    threshold_dq
-        ``(rows, columns)``, flags of the threshold.
+    limits
+        ``limits(start, stop)`` gives the threshold of those rows [DN], NaN where
+        a pixel cannot be checked, and its flags, both ``(stop - start, columns)``.
     pattern
         The reads of each resultant.
     resultant_dq, dq
@@ -106,7 +104,7 @@ def flag_saturation(
     CalibrationError
         Where the arrays do not fit together.
     """
-    _check_shapes(shape, threshold, threshold_dq, pattern, resultant_dq, dq)
+    _check_shapes(shape, pattern, resultant_dq, dq)
     new_dq = np.empty(shape, np.uint8)
     new_pixel_dq = np.empty(shape[1:], np.uint32)
     tests = criteria(pattern)
@@ -116,7 +114,8 @@ def flag_saturation(
         # Growth carries flags over two distances: to neighbours of a saturated
         # pixel, and from there to neighbours of a partly saturated one.
         low, high = max(0, start - 2 * grow), min(shape[1], stop + 2 * grow)
-        limit = _effective_threshold(threshold[low:high], threshold_dq[low:high])
+        threshold, threshold_dq = limits(low, high)
+        limit = _effective_threshold(threshold, threshold_dq)
         flags = resultant_dq[:, low:high].copy()
         _flag_band(rows(low, high), limit, tests, grow, flags)
         if backup:
@@ -124,7 +123,7 @@ def flag_saturation(
         inside = slice(start - low, stop - low)
         new_dq[:, start:stop] = flags[:, inside]
         unchecked = np.where(np.isinf(limit[inside]), np.uint32(Pixel.NO_SAT_CHECK), np.uint32(0))
-        new_pixel_dq[start:stop] = dq[start:stop] | threshold_dq[start:stop] | unchecked
+        new_pixel_dq[start:stop] = dq[start:stop] | threshold_dq[inside] | unchecked
 
     step = GROWING_BAND_ROWS if grow else BAND_ROWS
     with ThreadPoolExecutor(workers) as pool:
@@ -134,17 +133,14 @@ def flag_saturation(
 
 def _check_shapes(
     shape: tuple[int, int, int],
-    threshold: NDArray[Any],
-    threshold_dq: NDArray[Any],
     pattern: ReadPattern,
     resultant_dq: NDArray[Any],
     dq: NDArray[Any],
 ) -> None:
-    frames = {threshold.shape, threshold_dq.shape, dq.shape}
-    if len(pattern) != shape[0] or resultant_dq.shape != shape or frames != {shape[1:]}:
+    if len(pattern) != shape[0] or resultant_dq.shape != shape or dq.shape != shape[1:]:
         raise CalibrationError(
             f"Saturation cannot be checked: data {shape}, {len(pattern)} resultants in the read "
-            f"pattern, flags {resultant_dq.shape} and {dq.shape}, threshold {threshold.shape}.",
+            f"pattern, flags {resultant_dq.shape} and {dq.shape}.",
             "as many resultants in the read pattern as in the data, and equal rows and columns",
         )
 

@@ -73,14 +73,17 @@ def dq_init(raw: RawExposure, mask: Mask, parameters: DqInitParameters, workers:
     was read.
     """
     detector = raw.detector
-    dq = _same_shape(mask.dq, detector.shape, "mask").astype(np.uint32)
+    _check_shape(mask.dq, detector.shape, "mask")
     window = [
         int(raw.meta.get(f"guide_star.window_{key}", -1))
         for key in ("xstart", "xstop", "ystart", "ystop")
     ]
-    dq |= guide_window_flags(detector.shape, tuple(window), parameters.expand_guide_window)  # type: ignore[arg-type]
+    dq = guide_window_flags(detector.shape, tuple(window), parameters.expand_guide_window)  # type: ignore[arg-type]
+    dq |= np.asarray(mask.dq)
     data = _restored(raw.data, raw.reference_read, raw.meta)
     amp33 = _restored(raw.amp33, raw.reference_amp33, raw.meta)
+    if amp33 is not raw.amp33:  # RAD keeps it as the converter's uint16
+        amp33 = np.rint(np.clip(np.asarray(amp33), 0, 65535)).astype(np.uint16)
     shape = (data.shape[0], *detector.shape)
     borders = read_borders(partial(rows_of, data), shape, detector.border, workers)
     return Ramp(
@@ -104,7 +107,7 @@ def dq_init(raw: RawExposure, mask: Mask, parameters: DqInitParameters, workers:
     )
 
 
-def _same_shape(array: PixelArray, shape: tuple[int, ...], kind: str) -> NDArray[Any]:
+def _check_shape(array: PixelArray, shape: tuple[int, ...], kind: str) -> None:
     if tuple(array.shape[-2:]) != tuple(shape[-2:]):
         raise ReferenceDataError(
             f"The {kind} reference has {array.shape[-2]} x {array.shape[-1]} pixels, "
@@ -112,7 +115,6 @@ def _same_shape(array: PixelArray, shape: tuple[int, ...], kind: str) -> NDArray
             "a reference file of the same detector and size",
             "look at what was selected with 'rdms references select FILE'",
         )
-    return np.asarray(array)
 
 
 def _restored(data: PixelArray, subtracted: PixelArray | None, meta: Metadata) -> PixelArray:
@@ -159,11 +161,15 @@ def saturation(
 ) -> Ramp:
     """Flag saturated resultants, also where only some of the averaged reads saturated."""
     shape = ramp.resultant_dq.shape
+    _check_shape(saturation.data, shape, "saturation")
+    _check_shape(saturation.dq, shape, "saturation")
     resultant_dq, dq = flag_saturation(
         partial(rows_of, ramp.data),
         shape,
-        _same_shape(saturation.data, shape, "saturation"),
-        _same_shape(saturation.dq, shape, "saturation"),
+        lambda start, stop: (
+            rows_of(saturation.data, start, stop),
+            rows_of(saturation.dq, start, stop),
+        ),
         ramp.meta.read_pattern,
         ramp.resultant_dq,
         ramp.dq,
