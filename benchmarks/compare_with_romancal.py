@@ -10,7 +10,8 @@ PEER_ENVIRONMENT).  Printed, in Markdown:
   romancal's) and how many flags are unlike;
 - the difference of the rate images by rate and by what the flags say;
 - both against the electrons that the simulator drew: bias, scatter, cosmic rays;
-- what the reference-pixel correction adds to all pixels of a channel.
+- what the reference-pixel correction adds to all pixels of a channel, and how much
+  of the correlated noise it removes.
 
 ``--image`` draws the difference.
 """
@@ -26,10 +27,12 @@ import asdf
 import numpy as np
 from scipy.ndimage import binary_dilation
 from side_by_side import peer_python, run
+from simulate_l1 import SharedNoise
 
 from roman_dms.formats.products import read_product
 from roman_dms.formats.reference_files import read_reference
 from roman_dms.instrument.quality import Pixel
+from roman_dms.references.bootstrap import noise as bootstrap
 from roman_dms.references.context import parameters_of
 from roman_dms.references.store import ReferenceStore
 
@@ -59,6 +62,7 @@ def main():
     against_truth({"ours": a, "romancal": b}, truth)
     cosmic_rays({"ours": a, "romancal": b}, truth)
     levels_of_channels(ours, peer)
+    correlated_noise(options, ours, peer)
     if options.image:
         draw(a, b, options.image)
 
@@ -317,6 +321,43 @@ def levels_of_channels(ours, peer):
         print(f"| {k} |" + "|".join(f" {d.mean():+.3f} | {d.std():.3f} " for d in drift) + "|")
 
 
+def correlated_noise(options, ours, peer):
+    """How much of the noise that the simulator gave to all channels is gone.
+
+    ``simulate_l1.py`` draws it from its seed (1) and the number of the exposure.
+    What the resultants have in common does not count; what no weights could
+    remove comes from the spectra.
+    """
+    pattern = [list(reads) for reads in read_product(options.l1).meta.read_pattern]
+    exposure = int(options.l1.stem.split("_")[1])
+    noise = SharedNoise(pattern, 1 + exposure)
+    frames = [noise.frame(number) for number in range(len(pattern))]
+    common = sum(frames) / len(frames)
+    paths = ours["saturation"], ours["refpix"], peer["refpix"]
+    raw, *after = (branch(path, "data")[0] for path in paths)
+    total, left = 0.0, np.zeros(2)
+    for number, frame in enumerate(frames):
+        drawn = (frame - common)[SCIENCE]
+        total += np.var(drawn, dtype=float)
+        counts = raw[number].astype(np.float32)
+        for side, cube in enumerate(after):
+            left[side] += np.var(drawn - (counts - cube[number])[SCIENCE], dtype=float)
+    floor = unavoidable()
+    removed = (1 - left / total) / (1 - floor)
+    print(f"\nCorrelated noise: {100 * floor:.1f} % of the variance cannot be removed; of the rest")
+    print(f"ours removes {100 * removed[0]:.1f} %, romancal {100 * removed[1]:.1f} %.")
+
+
+def unavoidable():
+    """Share of the correlated variance that the best weights leave."""
+    frequency = np.arange(1, bootstrap.FRAME_CLOCKS // 2 + 1) / bootstrap.FRAME_CLOCKS
+    supply = bootstrap.pink(frequency, bootstrap.SUPPLY_NOISE)
+    bias = bootstrap.pink(frequency, bootstrap.BIAS_NOISE)
+    left, right, amplifier = bootstrap.weights(1.0, (1.0, 1.0), frequency, 140, 4)
+    seen = (supply + bias) * (left + right) + supply * amplifier
+    return 1 - seen.sum() / (supply + bias).sum()
+
+
 def draw(a, b, path):
     """Ours, the difference in DN/s and in units of the error, and its histogram."""
     from matplotlib import pyplot as plt
@@ -344,7 +385,7 @@ def draw(a, b, path):
     axes[3].hist(ratio[hits], edges, histtype="step", label="a jump in one or both")
     axes[3].set(yscale="log", xlabel="(ours - romancal) / err", title="all 4088 x 4088 pixels")
     axes[3].legend(fontsize=8)
-    figure.savefig(path, dpi=100)
+    figure.savefig(path, dpi=85)
 
 
 if __name__ == "__main__":
