@@ -50,6 +50,7 @@ def main():
     parser.add_argument("store", type=Path)
     parser.add_argument("--work", type=Path, default=HERE / "work")
     parser.add_argument("--image", type=Path)
+    parser.add_argument("--also", type=Path, help="another L2 file to hold against the truth")
     options = parser.parse_args()
     ours, peer = make_products(options)
     compare_ramps(ours, peer)
@@ -58,9 +59,12 @@ def main():
     truth = Truth(options)
     a, b = Rates(ours["flat_field"]), Rates(peer["flat_field"])
     difference_by_rate(a, b, truth)
-    difference_by_flag(a, b)
-    against_truth({"ours": a, "romancal": b}, truth)
-    cosmic_rays({"ours": a, "romancal": b}, truth)
+    difference_by_flag(a, b, at_mean(options.l1))
+    images = {"ours": a, "romancal": b}
+    if options.also:
+        images["also"] = Rates(options.also)
+    against_truth(images, truth)
+    cosmic_rays(images, truth)
     levels_of_channels(ours, peer)
     correlated_noise(options, ours, peer)
     if options.image:
@@ -208,13 +212,22 @@ def difference_by_rate(a, b, truth):
         )
 
 
-def difference_by_flag(a, b):
+def at_mean(path):
+    """Science pixels of which a resultant equals the mean of all; romancal thinks it unread."""
+    data = np.asarray(read_product(path).data)[SCIENCE]
+    total = data.sum(axis=0, dtype=np.uint32)
+    return sum(np.multiply(counts, len(data), dtype=np.uint32) == total for counts in data) > 0
+
+
+def difference_by_flag(a, b, unread):
     """Ours less romancal's by what the flags of both say."""
     usable = ((a.dq | b.dq) & UNUSABLE) == 0
     hit, hit_b = (a.dq & JUMP) != 0, (b.dq & JUMP) != 0
     clean = ((a.dq | b.dq) & ~JUMP) == 0
     classes = {
         "no flag in either": clean & ~hit & ~hit_b,
+        "- of these, a resultant equals the mean of all": clean & ~hit & ~hit_b & unread,
+        "- of these, none does": clean & ~hit & ~hit_b & ~unread,
         "jump in both": clean & hit & hit_b,
         "jump in ours alone": clean & hit & ~hit_b,
         "jump in romancal's alone": clean & ~hit & hit_b,
@@ -223,19 +236,21 @@ def difference_by_flag(a, b):
         "usable in romancal's alone": ((a.dq & UNUSABLE) != 0) & ((b.dq & UNUSABLE) == 0),
         "unusable in both": (a.dq & b.dq & UNUSABLE) != 0,
     }
-    print("\n| flags | pixels | median / err | 16 % to 84 % / err |")
-    print("|---|---|---|---|")
+    print("\n| flags | pixels | median / err | 16 % to 84 % / err | rms [DN/s] |")
+    print("|---|---|---|---|---|")
     for name, pixels in classes.items():
+        absolute = (a.data - b.data)[pixels]
         with np.errstate(divide="ignore", invalid="ignore"):
-            delta = (a.data - b.data)[pixels] / a.err[pixels]
+            delta = absolute / a.err[pixels]
         delta = delta[np.isfinite(delta)]
         if delta.size:
             low, median, high = np.percentile(delta, (16, 50, 84))
             print(
-                f"| {name} | {np.count_nonzero(pixels)} | {median:+.4f} | {low:+.3f} {high:+.3f} |"
+                f"| {name} | {absolute.size} | {median:+.4f} | {low:+.3f} {high:+.3f}"
+                f" | {np.sqrt(np.mean(np.square(absolute), dtype=float)):.1e} |"
             )
         else:
-            print(f"| {name} | {np.count_nonzero(pixels)} | | |")
+            print(f"| {name} | 0 | | | |")
 
 
 def against_truth(images, truth):

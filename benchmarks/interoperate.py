@@ -92,7 +92,9 @@ def main():
         result = mixed / f"{peer[name].stem}_cal.asdf"
         print(f"- after `{name}`: {said}{unlike(result, ours['cal'], peer['flat_field'])}")
     done = rdms("calibrate", peer["flat_field"], "-o", mixed, "--store", options.store, "--quiet")
-    print(f"- romancal's L2: {done}")
+    print(f"- romancal's L2, to which the statistics are added: {done}")
+    done = rdms("calibrate", ours["cal"], "-o", mixed, "--store", options.store, "--quiet")
+    print(f"- our L2: {done}")
 
     print("\n## romancal goes on from our product\n")
     for name, steps in (("linearity", ("ramp_fit", *RATE)), ("ramp_fit", RATE)):
@@ -113,7 +115,7 @@ def tell(*command):
     last = lines.splitlines()[-1].rsplit("/", 1)[-1] if lines else ""
     if done.returncode:
         return f"exit code {done.returncode}: {lines[-400:]}"
-    return last
+    return last or "done; "
 
 
 def unlike(result, ours, peer):

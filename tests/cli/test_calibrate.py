@@ -165,6 +165,16 @@ def test_a_fault_of_the_program_shows_no_traceback_unless_asked(monkeypatch, cap
         main(["--debug", "info"])
 
 
+def test_parameter_references_are_used_and_settings_are_stronger(rdms, miniature_raw, tmp_path):
+    """The bootstrapped store has one for the ramp fit."""
+    rdms(
+        "calibrate", miniature_raw, "-o", tmp_path, "--quiet", "--set", "ramp_fit.find_jumps=false"
+    )
+    log = read_product(tmp_path / f"{NAME}_cal.asdf").meta["cal_logs"]
+    assert "ramp_fit: parameters from roman_wfi_pars-rampfitstep_0001.asdf" in log
+    assert any("find_jumps=False" in line for line in log)
+
+
 def test_recipe_command(rdms, tmp_path):
     code, out, _ = rdms("recipe")
     assert code == 0

@@ -7,8 +7,9 @@ together; the physics is in the module that it calls.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +59,9 @@ CAL_STEPS = (
 
 class DqInitParameters(Parameters):
     """Parameters of ``dq_init``."""
+
+    kind: ClassVar[str] = "pars-dqinitstep"
+    mission_names: ClassVar[Mapping[str, str]] = {"expand_gw_flagging": "expand_guide_window"}
 
     expand_guide_window: int = Field(
         0, ge=0, le=1000, description="Pixels by which the guide window is grown on each side."
@@ -147,6 +151,9 @@ def _counts(ramp: Ramp) -> NDArray[np.float32]:
 class SaturationParameters(Parameters):
     """Parameters of ``saturation``."""
 
+    kind: ClassVar[str] = "pars-saturationstep"
+    mission_names: ClassVar[Mapping[str, str]] = {"n_pix_grow_sat": "grow"}
+
     grow: int = Field(
         0, ge=0, le=10, description="Pixels by which saturation is grown, for charge that spills."
     )
@@ -182,6 +189,8 @@ def saturation(
 
 class RefpixParameters(Parameters):
     """Parameters of ``refpix``."""
+
+    kind: ClassVar[str] = "pars-refpixstep"
 
     missing: Literal["note", "error"] = Field(
         "note",
@@ -260,6 +269,8 @@ def _only_wfi18(meta: Metadata) -> str | None:
 class TransientParameters(Parameters):
     """Parameters of ``wfi18_transient``."""
 
+    kind: ClassVar[str] = "pars-wfi18transientstep"
+
     mask_rows: bool = Field(
         False, description="Flag the most affected rows and do not fit the transient."
     )
@@ -313,6 +324,13 @@ def linearity(
 
 class RampFitParameters(Parameters):
     """Parameters of ``ramp_fit``."""
+
+    kind: ClassVar[str] = "pars-rampfitstep"
+    mission_names: ClassVar[Mapping[str, str]] = {
+        "use_ramp_jump_detection": "find_jumps",
+        "rejection_threshold": "jump_threshold",
+    }
+    mission_values: ClassVar[Mapping[str, str]] = {"likely": "likelihood", "ols_cas22": "casertano"}
 
     algorithm: Literal["likelihood", "casertano"] = Field(
         "likelihood", description="Likelihood fit (Brandt 2024) or Casertano (2022) weights."
@@ -378,6 +396,8 @@ def _fit(
 class DarkParameters(Parameters):
     """Parameters of ``dark``."""
 
+    kind: ClassVar[str] = "pars-darkcurrentstep"
+
     scale: float = Field(1.0, ge=0, description="Factor applied to the dark rate.")
 
 
@@ -398,6 +418,8 @@ def _flat_fielded(meta: Metadata) -> str | None:
 
 class FlatFieldParameters(Parameters):
     """Parameters of ``flat_field``."""
+
+    kind: ClassVar[str] = "pars-flatfieldstep"
 
     include_var_flat: bool = Field(
         False, description="Add the variance of the flat field to the error and keep it."

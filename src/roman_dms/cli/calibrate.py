@@ -130,6 +130,7 @@ def _process(file: str, request: Request, console: Any) -> Processed:
         return process_file(
             file, request.directory, recipe, references, workers=request.workers,
             save=request.saved, resume=request.resume, observer=observer,
+            settings=None if request.recipe_path else request.settings,
         )  # fmt: skip
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from roman_dms.errors import FileError
 from roman_dms.formats.products import read_product, write_product
+from roman_dms.pipeline.parameter_references import with_parameter_references
 from roman_dms.pipeline.recipe import Recipe
 from roman_dms.pipeline.runner import Observer, References, Run, run
 from roman_dms.products.exposure import RateImage
+from roman_dms.products.metadata import Metadata
 
 SUFFIXES = ("uncal", "cal", "coadd", "cat", "segm")
 """Last part of a file name that says what kind of product the file holds."""
@@ -52,6 +55,7 @@ def process_file(
     workers: int = 2,
     save: Collection[str] = (),
     resume: bool = False,
+    settings: Collection[str] | None = None,
     observer: Observer | None = None,
 ) -> Processed:
     """Run a recipe on a file.
@@ -73,6 +77,10 @@ def process_file(
     resume
         Leave the file alone if its product is there (products appear whole or
         not at all).
+    settings
+        Overrides (``step.name=value``) that are stronger than the parameter
+        references of the exposure; where ``None``, the recipe is the user's own
+        and these are not looked at.
     observer
         Is told how the run goes on.
     """
@@ -86,9 +94,14 @@ def process_file(
         return Processed(source, output, None, time.perf_counter() - began)
     _make_folder(output.parent)
     savers: dict[str, Callable[[Any], None]] = {
-        name: partial(_save, path=output_path(source, directory, name)) for name in save
+        name: functools.partial(_save, path=output_path(source, directory, name)) for name in save
     }
     product = read_product(source)
+    if settings is not None:
+        recipe, notes = with_parameter_references(recipe, references, product.meta)
+        recipe = recipe.with_settings(s for s in settings if s.split(".")[0] in recipe.names)
+        meta = functools.reduce(Metadata.noted, notes, product.meta)
+        product = dataclasses.replace(product, meta=meta)
     done = run(recipe, product, references, workers=workers, observer=observer, save=savers)
     write_product(done.product, output)
     return Processed(source, output, done, time.perf_counter() - began)

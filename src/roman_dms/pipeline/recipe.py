@@ -82,7 +82,7 @@ class Recipe:
         place = self.index(name)
         entry = self.steps[place]
         values = {**entry.parameters.model_dump(), parameter: value}
-        changed = dataclasses.replace(entry, parameters=_parameters(entry.step, values))
+        changed = dataclasses.replace(entry, parameters=bound_parameters(entry.step, values))
         return dataclasses.replace(
             self, steps=(*self.steps[:place], changed, *self.steps[place + 1 :])
         )
@@ -163,7 +163,7 @@ def _bind(entry: dict[str, Any], steps: Mapping[str, Step], path: Path) -> Recip
             f"The step {name!r} of the recipe is the function {found.name!r}.",
             "the name of the function as the name of the step",
         )
-    return RecipeStep(found, _parameters(found, entry))
+    return RecipeStep(found, bound_parameters(found, entry))
 
 
 def _import_step(where: str, folder: Path) -> Step:
@@ -200,7 +200,8 @@ def _load_file(path: Path) -> Any:
     return module
 
 
-def _parameters(step: Step, values: Mapping[str, Any]) -> Parameters:
+def bound_parameters(step: Step, values: Mapping[str, Any]) -> Parameters:
+    """Parameters of a step from values by name; what does not fit is an error."""
     for name in values:
         if name not in step.parameters.model_fields:
             raise _unknown(

@@ -34,6 +34,12 @@ class References(Protocol):
         """File name and product of each kind, ``None`` where a rule says N/A."""
         ...
 
+    def parameters(
+        self, meta: Metadata, kinds: Collection[str]
+    ) -> Mapping[str, tuple[str, Mapping[str, Any]]]:
+        """File name and content of each parameter reference that there is."""
+        ...
+
 
 class Observer:
     """Is told how a run goes on; the base class ignores it all."""

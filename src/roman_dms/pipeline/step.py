@@ -24,7 +24,7 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -43,6 +43,15 @@ class Parameters(BaseModel):
     """Parameters of a step: frozen, every one described, unknown names are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: ClassVar[str] = ""
+    """Kind of reference file (``pars-...``) in which the mission keeps them."""
+
+    mission_names: ClassVar[Mapping[str, str]] = {}
+    """Our name of a parameter by the mission's, where they differ."""
+
+    mission_values: ClassVar[Mapping[str, str]] = {}
+    """Our word for a value by the mission's, where they differ."""
 
 
 class NoParameters(Parameters):

@@ -30,6 +30,10 @@ class Selection(Protocol):
     def name(self) -> str:
         """Name for the provenance of products."""
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds that it knows, also those that are N/A."""
+
     def select(self, parameters: Mapping[str, str], kinds: Iterable[str]) -> dict[str, Path | None]:
         """Path of the file of each kind; ``None`` where a rule says N/A."""
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from roman_dms.errors import ReferenceDataError
 from roman_dms.formats.reference_files import read_reference
 from roman_dms.products.metadata import Metadata
 from roman_dms.products.reference import Reference
 from roman_dms.references.context import Selection, parameters_of
+from roman_dms.references.files import parameters_in
 
 
 class SelectedReferences:
@@ -45,6 +47,20 @@ class SelectedReferences:
         ruled = [kind for kind in kinds if kind not in self._overrides]
         paths = self._selection.select(parameters_of(meta), ruled) | self._overrides
         return {kind: path and _read(path, kinds[kind]) for kind, path in paths.items()}  # type: ignore[misc]
+
+    def parameters(
+        self, meta: Metadata, kinds: Collection[str]
+    ) -> Mapping[str, tuple[str, Mapping[str, Any]]]:
+        """File name and content of each parameter reference that there is.
+
+        Raises
+        ------
+        ReferenceDataError, FormatError
+            Where a file is missing, damaged or holds no parameters.
+        """
+        known = [kind for kind in kinds if kind in self._selection.kinds]
+        paths = self._selection.select(parameters_of(meta), known)
+        return {kind: (path.name, parameters_in(path)) for kind, path in paths.items() if path}
 
 
 def _read(path: Path, kind: type[Reference]) -> tuple[str, Reference]:
