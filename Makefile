@@ -28,7 +28,7 @@ lint: $(VENV)/.test
 docs: $(VENV)/.run  ## write the generated part of the reference
 	$(BIN)/python docs/generate.py
 
-bench: $(VENV)/.run  ## side by side with romancal; see benchmarks/README.md
+bench: $(VENV)/.test  ## side by side with romancal; see benchmarks/README.md
 	$(BIN)/python benchmarks/side_by_side.py
 
 $(VENV)/.run: locks/run.txt pyproject.toml
@@ -47,4 +47,3 @@ clean:
 lock:  ## renew the locked versions (needs uv)
 	uv pip compile -q --no-header --no-annotate --python-version 3.11 pyproject.toml -o locks/run.txt
 	uv pip compile -q --no-header --no-annotate --python-version 3.11 --extra test -c locks/run.txt pyproject.toml -o locks/test.txt
-	uv pip compile -q --no-header --no-annotate --python-version 3.11 locks/peer.in -o locks/peer.txt

@@ -2,9 +2,9 @@
 
     make bench          or          python benchmarks/side_by_side.py --help
 
-The peer lives in an environment of its own (locks/peer.txt); the L1 file comes
-from the mission's simulator on references that 'rdms references bootstrap'
-made.  What is missing is made first and kept in benchmarks/work.
+The L1 file comes from the mission's simulator on references that 'rdms
+references bootstrap' made.  What is missing is made first (10 minutes, 9 GB)
+and kept in benchmarks/work.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import numpy as np
 
 HERE = Path(__file__).parent
 TUNED = {
@@ -41,18 +44,7 @@ def run(command, **environment):
     }
 
 
-def peer_python(work):
-    """The peer's interpreter; its environment is made where it is missing."""
-    folder = Path(os.environ.get("PEER_ENVIRONMENT", work / "peer"))
-    python = folder / "bin" / "python"
-    if not python.exists():
-        subprocess.check_call([sys.executable, "-m", "venv", folder])
-        lock = HERE.parent / "locks" / "peer.txt"
-        subprocess.check_call([python, "-m", "pip", "install", "--quiet", "-r", lock])
-    return python
-
-
-def prepare(work, python):
+def prepare(work):
     """The store and the L1 file, made where they are missing."""
     store, raw = work / "references", work / "l1"
     if not (store / "config").exists():
@@ -60,7 +52,7 @@ def prepare(work, python):
              "--detector", "WFI01", "--filter", "F158"])  # fmt: skip
     files = sorted(raw.glob("*_uncal.asdf"))
     if not files:
-        run([python, HERE / "simulate_l1.py", "--store", store, "--output", raw])
+        run([sys.executable, HERE / "simulate_l1.py", store, raw])
         files = sorted(raw.glob("*_uncal.asdf"))
     return store, files[0]
 
@@ -75,13 +67,46 @@ def best(count, command, timings):
     return found
 
 
-def table(ours, peer, tuned):
+MIB = {
+    "dq_init": 288 + 2 * 64,
+    "saturation": 288 + 144 + 4 * 64,
+    "refpix": 288 + 576 + 420,
+    "dark_decay": 2 * 576,
+    "linearity": 2 * 576 + 2 * 144 + 11 * 64,
+    "ramp_fit": 576 + 144 + 2 * 64 + 7 * 64,
+    "dark": 4 * 64,
+    "flat_field": 13 * 64,
+}
+"""Arrays that a step must read and write, 4096 x 4096, 9 resultants [MiB]."""
+
+
+def bandwidth():
+    """Bytes that two threads copy in a second, read and written."""
+    source = [np.ones(1 << 26, np.float32) for _ in range(2)]
+    target = [np.ones(1 << 26, np.float32) for _ in range(2)]
+    times = []
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(5):
+            began = time.perf_counter()
+            list(pool.map(np.copyto, target, source))
+            times.append(time.perf_counter() - began)
+    return 4 * source[0].nbytes / min(times)
+
+
+def table(ours, peer, tuned, speed):
     """Lines of the comparison: seconds, and how many times faster."""
     names = [name for name in peer[1] if name in ours[1]]
-    yield f"{'step':18s}{'ours':>9s}{'romancal':>11s}{'tuned':>9s}{'ratio':>8s}{'tuned':>8s}"
+    yield (
+        f"{'step':18s}{'ours':>9s}{'romancal':>11s}{'tuned':>9s}{'ratio':>8s}{'tuned':>8s}"
+        f"{'floor':>9s}"
+    )
     for name in names:
         a, b, c = (side[1][name]["wall"] for side in (ours, peer, tuned))
-        yield f"{name:18s}{a:9.3f}{b:11.2f}{c:9.2f}{b / max(a, 1e-3):8.0f}{c / max(a, 1e-3):8.0f}"
+        floor = f"{MIB[name] * 2**20 / speed:9.3f}" if name in MIB else ""
+        yield (
+            f"{name:18s}{a:9.3f}{b:11.2f}{c:9.2f}{b / max(a, 1e-3):8.0f}{c / max(a, 1e-3):8.0f}"
+            f"{floor}"
+        )
     file_to_file = ours[1]["file to file"]["wall"]
     sums = [sum(row["wall"] for row in side[1].values()) for side in (peer, tuned)]
     yield (
@@ -102,11 +127,10 @@ def main() -> None:
     options = parser.parse_args()
     work = options.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
-    python = peer_python(work)
     if options.l1 and options.store:
         store, raw = options.store, options.l1
     else:
-        store, raw = prepare(work, python)
+        store, raw = prepare(work)
     timings = work / "ours.json"
     command = [sys.executable, HERE / "our_steps.py", raw, store, work / "l2", timings]
     run(command)  # the first run compiles
@@ -115,9 +139,15 @@ def main() -> None:
     for name, environment in (("peer", {}), ("tuned", TUNED)):
         timings = work / f"{name}.json"
         output = work / f"{name}_cal.asdf"
-        whole = run([python, HERE / "peer_steps.py", raw, store, output, timings], **environment)
+        whole = run(
+            [sys.executable, HERE / "peer_steps.py", raw, store, output, timings], **environment
+        )
         sides[name] = (whole, json.loads(timings.read_text()))
-    lines = list(table(ours, sides["peer"], sides["tuned"]))
+    speed = bandwidth()
+    lines = [
+        f"memory bandwidth, 2 threads: {speed / 1e9:.1f} GB/s; floor: arrays in and out at that rate",
+        *table(ours, sides["peer"], sides["tuned"], speed),
+    ]
     print("\n".join(lines))
     (work / "side_by_side.txt").write_text("\n".join(lines) + "\n")
 
