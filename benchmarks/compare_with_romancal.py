@@ -3,8 +3,7 @@
     python benchmarks/compare_with_romancal.py L1_FILE STORE --work FOLDER
 
 The L1 file and the truth beside it come from ``simulate_l1.py``.  Both pipelines
-run where the folder lacks their products (romancal in an environment of its own,
-PEER_ENVIRONMENT).  Printed, in Markdown:
+run where the folder lacks their products.  Printed, in Markdown:
 
 - after each step the largest and the root-mean-square difference (ours minus
   romancal's) and how many flags are unlike;
@@ -26,7 +25,7 @@ from pathlib import Path
 import asdf
 import numpy as np
 from scipy.ndimage import binary_dilation
-from side_by_side import peer_python, run
+from side_by_side import run
 from simulate_l1 import SharedNoise
 
 from roman_dms.formats.products import read_product
@@ -78,7 +77,7 @@ def make_products(options):
         folder.mkdir(parents=True, exist_ok=True)
     peer = {name: folders[1] / f"{name}.asdf" for name in (*RAMP_STEPS, *RATE_STEPS)}
     if not all(path.exists() for path in peer.values()):
-        run([peer_python(options.work), HERE / "peer_steps.py", options.l1, options.store,
+        run([sys.executable, HERE / "peer_steps.py", options.l1, options.store,
              folders[1] / "cal.asdf", folders[1] / "timings.json", folders[1]])  # fmt: skip
     stem = options.l1.stem.removesuffix("_uncal")
     ours = {name: folders[0] / f"{stem}_{name}.asdf" for name in peer}

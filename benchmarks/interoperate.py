@@ -4,8 +4,7 @@
 
 after ``compare_with_romancal.py``, whose products in the folder are used.  Each
 line says what was tried and how far the result is from that of one pipeline
-alone; romancal runs in its own environment (PEER_ENVIRONMENT).  About 7 minutes
-and 6 GB, nearly all romancal's ramp fit and source catalogue.
+alone.  About 8 minutes and 6 GB, nearly all romancal's ramp fit and source catalogue.
 """
 
 from __future__ import annotations
@@ -59,7 +58,6 @@ def main():
     import argparse
 
     from compare_with_romancal import RAMP_STEPS
-    from side_by_side import peer_python
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("store", type=Path)
@@ -72,10 +70,9 @@ def main():
         path.stem.split("_f158_")[-1]: path for path in sorted((folder / "ours").glob("*.asdf"))
     }
     peer = {path.stem: path for path in sorted((folder / "peer").glob("*.asdf"))}
-    python = peer_python(options.work)
 
     def romancal(source, target, *steps):
-        return tell(python, __file__, "peer", options.store, source, target, *steps)
+        return tell(sys.executable, __file__, "peer", options.store, source, target, *steps)
 
     def rdms(*words):
         return tell(Path(sys.executable).parent / "rdms", *words)
@@ -127,10 +124,12 @@ def unlike(result, ours, peer):
         with asdf.open(result) as a, asdf.open(path) as b:
             dq, other = np.array(a["roman"]["dq"]), np.array(b["roman"]["dq"])
             delta = np.array(a["roman"]["data"]) - np.array(b["roman"]["data"])
+            listed = [len(file["roman"]["jump_indices"]) for file in (a, b)]
         clean = (dq | other) == 0
         parts.append(
             f"from {name} alone {delta[clean].std():.1e} DN/s rms,"
-            f" {np.abs(delta[clean]).max():.1e} at most, {np.count_nonzero(dq != other)} flags"
+            f" {np.abs(delta[clean]).max():.1e} at most, {np.count_nonzero(dq != other)} flags,"
+            f" {listed[0]} jumps listed for {listed[1]}"
         )
     return "; ".join(parts)
 

@@ -77,7 +77,7 @@ def test_jumps_equal_a_full_dense_search_of_every_pixel(name):
     result = fit_likelihood(data.astype(np.float32), dq, gain, read_noise, pattern)
     found = np.zeros(dq.shape, bool)
     found[tuple(result.jumps.T)] = True
-    one, two = ramp_fit.JUMP_THRESHOLD**2, ramp_fit.JUMP_THRESHOLD**2 + ramp_fit.SECOND_OMISSION
+    one, two = ramp_fit.improvements(ramp_fit.JUMP_THRESHOLD, pattern)
     d, used = np.diff(data.astype(np.float32).astype(float), axis=0), usable(dq)
     for row, column in np.ndindex(gain.shape):
         mask = used[:, row, column]

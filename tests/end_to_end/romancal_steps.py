@@ -41,7 +41,7 @@ def main() -> None:
     for name in NAMES.split(","):
         model = STEPS[name]().run(model)
     model.save(OUTPUT)
-    print(json.dumps(dict(model.meta.cal_step)))
+    sys.stdout.write(json.dumps(dict(model.meta.cal_step)) + "\n")
 
 
 if __name__ == "__main__":

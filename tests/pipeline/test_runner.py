@@ -145,3 +145,20 @@ def test_nothing_left_to_do(ramp):
     done = run(recipe_of("scale"), ramp, Shelf()).product
     with pytest.raises(RecipeError, match="every step"):
         run(recipe_of("scale"), done, Shelf())
+
+
+def test_the_list_of_jumps_stays_whole_when_a_rate_image_is_cut(ramp):
+    shelf = Shelf(dark=dark_of(0), flat=flat_of(1))
+    image = run(recipe_of("last"), ramp, shelf).product
+    going_on = run(recipe_of("calibrated"), image, shelf).product
+    np.testing.assert_array_equal(going_on.jump_indices, image.jump_indices)
+
+
+def dark_of(value):
+    array = np.full((72, 128), value, np.float32)
+    return DarkRate(meta=Metadata({}), dark_slope=array, dark_slope_error=array, dq=array)
+
+
+def flat_of(value):
+    array = np.full((64, 120), value, np.float32)
+    return Flat(meta=Metadata({}), data=array, err=array, dq=array)

@@ -27,8 +27,9 @@ Each pixel has about two tests a resultant: 4.75 keeps false jumps below 1e-4 a
 pixel for the read patterns of the mission and finds 98 % of hits beyond 6 sigma.
 """
 
-SECOND_OMISSION = 1.5
-"""What chi-squared must gain further for a second difference to be left out."""
+SECOND_OMISSION = ((3, 3.5), (4, 3.0), (5, 1.5))
+"""What chi-squared must gain further for a second difference to be left out, by
+the median number of reads of the inner resultants; level beyond the ends."""
 
 
 class RampFit(NamedTuple):
@@ -101,7 +102,7 @@ def fit_likelihood(
     _check_shapes(data, resultant_dq, gain, read_noise, pattern)
     if len(pattern) == 1:
         return _without_fit(data, resultant_dq)
-    one, two = _improvements(jump_threshold)
+    one, two = improvements(jump_threshold, pattern)
     arrays = _contiguous(data, resultant_dq, gain, read_noise)
     out, dq, jumps = ramp_likelihood.fit_tile(
         *arrays, differences(pattern), np.float32(one), np.float32(two)
@@ -153,13 +154,13 @@ def fit_casertano(
     return RampFit._make((*out, dq, found))
 
 
-def _improvements(threshold: float | None) -> tuple[float, float]:
+def improvements(threshold: float | None, pattern: ReadPattern) -> tuple[float, float]:
     """Improvement of chi-squared that one omission, or two, must bring.
 
     The penalty for the second omission balances two biases of the rate after a
     hit among the reads of a resultant: too high where a small part of the charge
     is left in the neighbour, too low where the neighbour was dropped because its
-    noise is positive.
+    noise is positive.  The fewer reads share a resultant, the rarer is the first.
     """
     if threshold is None:
         return math.inf, math.inf
@@ -167,7 +168,9 @@ def _improvements(threshold: float | None) -> tuple[float, float]:
         raise CalibrationError(
             f"The jump threshold is {threshold!r}.", "a positive number of sigma, or none"
         )
-    return threshold**2, threshold**2 + SECOND_OMISSION
+    inner = pattern.counts[1:-1] if len(pattern) > 2 else pattern.counts
+    penalty = np.interp(np.median(inner), *np.transpose(SECOND_OMISSION))
+    return threshold**2, threshold**2 + float(penalty)
 
 
 def _check_shapes(

@@ -58,7 +58,12 @@ def take_rows(product: Any, start: int, stop: int) -> Any:
         for name, _ in pixel_fields(product)
         if (array := getattr(product, name)) is not None
     }
-    return dataclasses.replace(product, first_row=product.first_row + start, **cut)
+    first = product.first_row + start
+    jumps = getattr(product, "jump_indices", None)
+    if jumps is not None:
+        inside = (jumps[:, 1] >= first) & (jumps[:, 1] < first + stop - start)
+        cut["jump_indices"] = jumps[inside]
+    return dataclasses.replace(product, first_row=first, **cut)
 
 
 def reference_rows(reference: Reference, tile: Any) -> Reference:
