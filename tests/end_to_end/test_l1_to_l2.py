@@ -144,3 +144,17 @@ def test_casertano_weights_agree(raw, references, image):
     # its weights follow the signal, and so the noise: a bias where both are alike
     assert abs(np.median(difference)) < 0.06
     assert np.percentile(np.abs(difference), 68) < 0.2
+
+
+def test_the_variance_of_the_flat_field_on_request(raw, references, image, tmp_path):
+    from roman_dms.formats.products import write_product
+
+    recipe = load().with_settings(["flat_field.include_var_flat=true"])
+    other = run(recipe, raw, references).product
+    np.testing.assert_allclose(
+        other.err**2, other.var_poisson + other.var_rnoise + other.var_flat, rtol=1e-4
+    )
+    assert (other.err >= image.err * (1 - 1e-6)).all()
+    write_product(other, tmp_path / "flat_cal.asdf")
+    back = read_product(tmp_path / "flat_cal.asdf")
+    np.testing.assert_allclose(back.var_flat, other.var_flat, rtol=1e-3, atol=1e-7)

@@ -7,6 +7,8 @@ pixel is read.  A resultant holds the mean over its reads.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -67,11 +69,16 @@ def subtract(
     row_times, column_times = row_and_column_times(detector, pattern.frame_time, first_row, rows)
     by_row = np.exp(-row_times / time_constant)
     by_column = np.exp(-column_times / time_constant).astype(np.float32)
-    by_resultant = [
-        amplitude
-        * np.mean(np.exp((REFERENCE_READ - np.array(reads)) * pattern.frame_time / time_constant))
-        for reads in pattern
-    ]
-    factors = np.multiply.outer(by_resultant, by_row).astype(np.float32)
+    by_resultant = _mean_decays(pattern, time_constant)
+    factors = np.multiply.outer(amplitude * by_resultant, by_row).astype(np.float32)
     decay = factors[..., None] * by_column
     return np.subtract(data, decay, out=decay)
+
+
+@lru_cache(maxsize=8)  # the same for every tile
+def _mean_decays(pattern: ReadPattern, time_constant: float) -> NDArray[np.float64]:
+    """What is left of the signal at the reads of each resultant, on the average."""
+    per_read = pattern.frame_time / time_constant
+    return np.array(
+        [np.mean(np.exp((REFERENCE_READ - np.array(reads)) * per_read)) for reads in pattern]
+    )

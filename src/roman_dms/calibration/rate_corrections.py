@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,52 +32,46 @@ def subtract_dark(
         Corrected rate [DN/s] and the flags to add.
     """
     known = np.isfinite(dark)
-    flags = dark_dq | np.where(known, 0, Pixel.UNRELIABLE_DARK).astype(np.uint32)
+    flags = dark_dq | ~known * np.uint32(Pixel.UNRELIABLE_DARK)
     subtracted: Image = np.float32(scale) * np.where(known, dark, np.float32(0))
     return rate - subtracted, flags
 
 
-class Flattened(NamedTuple):
-    """A rate image divided by the flat field."""
+class InverseFlat(NamedTuple):
+    """What a rate image is multiplied by to be flat."""
 
-    images: dict[str, Image]
-    var_flat: Image
+    factor: Image
+    """One over the response; 1 where there is no usable response."""
     flags: NDArray[np.uint32]
+    """Flags to add: those of the flat field, NO_FLAT_FIELD where it is not usable."""
 
 
-def divide_by_flat(
-    rates: dict[str, Image],
-    variances: dict[str, Image],
-    flat: Image,
-    flat_err: Image,
-    flat_dq: NDArray[np.uint32],
-) -> Flattened:
-    """Divide by the flat field.
+def invert_flat(flat: Image, flat_dq: NDArray[np.uint32]) -> InverseFlat:
+    """Invert a flat field.
 
     Parameters
     ----------
-    rates
-        Images that scale as the rate [DN/s], among them ``data``.
-    variances
-        Images that scale as its square [DN2/s2].
-    flat, flat_err, flat_dq
-        Response (mean 1), its error and flags.  A pixel without a usable
+    flat, flat_dq
+        Response (mean 1) and its flags, (rows, columns).  A pixel without a usable
         response is flagged NO_FLAT_FIELD and left as it is.
-
-    Returns
-    -------
-    images, var_flat, flags
-        All images corrected; the variance that the error of the flat adds
-        [DN2/s2]; the flags to add.
     """
     lacking = (flat_dq & np.uint32(Pixel.NO_FLAT_FIELD)) != 0
     lacking |= ~(np.isfinite(flat) & (flat > 0))
-    inverse = np.where(lacking, np.float32(1), np.float32(1) / np.where(lacking, 1, flat))
-    inverse = inverse.astype(np.float32)
-    images: dict[str, Any] = {name: image * inverse for name, image in rates.items()}
-    squared = inverse * inverse
-    images |= {name: image * squared for name, image in variances.items()}
-    relative = np.where(lacking | ~np.isfinite(flat_err), 0, flat_err) * inverse
-    var_flat = np.square(images["data"] * relative, dtype=np.float32)
-    flags = flat_dq | np.where(lacking, Pixel.NO_FLAT_FIELD, 0).astype(np.uint32)
-    return Flattened(images, var_flat, flags)
+    factor = np.reciprocal(np.where(lacking, np.float32(1), flat))
+    return InverseFlat(factor, flat_dq | lacking * np.uint32(Pixel.NO_FLAT_FIELD))
+
+
+def flat_variance(rate: Image, factor: Image, flat_err: Image) -> Image:
+    """Variance that the error of the flat field adds to a flattened rate [DN2/s2].
+
+    Parameters
+    ----------
+    rate
+        Flattened rate [DN/s].
+    factor
+        One over the response.
+    flat_err
+        Error of the response; none where it is not finite.
+    """
+    relative = np.where(np.isfinite(flat_err), flat_err, np.float32(0)) * factor
+    return np.square(rate * relative)

@@ -19,7 +19,7 @@ from roman_dms.calibration.dark_decay import subtract as subtract_dark_decay
 from roman_dms.calibration.data_quality import guide_window_flags, read_borders
 from roman_dms.calibration.linearity import linearize
 from roman_dms.calibration.ramp_fit import JUMP_THRESHOLD, RampFit, fit_casertano, fit_likelihood
-from roman_dms.calibration.rate_corrections import divide_by_flat, subtract_dark
+from roman_dms.calibration.rate_corrections import flat_variance, invert_flat, subtract_dark
 from roman_dms.calibration.reference_pixels import Weights
 from roman_dms.calibration.reference_pixels import correct as correct_reference_pixels
 from roman_dms.calibration.saturation import flag_saturation
@@ -429,18 +429,14 @@ class FlatFieldParameters(Parameters):
 @step(scope="pixel", applies=_flat_fielded)
 def flat_field(rate: RateImage, flat: Flat, parameters: FlatFieldParameters) -> RateImage:
     """Divide by the flat field (images alone)."""
-    done = divide_by_flat(
-        {"data": rate.data, "err": rate.err, "dumo": rate.dumo},
-        {"var_poisson": rate.var_poisson, "var_rnoise": rate.var_rnoise},
-        np.asarray(flat.data),
-        np.asarray(flat.err),
-        np.asarray(flat.dq),
-    )
-    changes: dict[str, Any] = dict(done.images)
+    factor, flags = invert_flat(np.asarray(flat.data), np.asarray(flat.dq))
+    changes = {name: getattr(rate, name) * factor for name in ("data", "err", "dumo")}
+    squared = factor * factor
+    changes |= {name: getattr(rate, name) * squared for name in ("var_poisson", "var_rnoise")}
     if parameters.include_var_flat:
-        changes["var_flat"] = done.var_flat
-        changes["err"] = np.sqrt(np.square(changes["err"]) + done.var_flat)
-    return dataclasses.replace(rate, dq=rate.dq | done.flags, **changes)
+        added = flat_variance(changes["data"], factor, np.asarray(flat.err))
+        changes |= {"var_flat": added, "err": np.sqrt(np.square(changes["err"]) + added)}
+    return dataclasses.replace(rate, dq=rate.dq | flags, **changes)
 
 
 @step(scope="metadata")

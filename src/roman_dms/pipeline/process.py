@@ -36,14 +36,18 @@ class Processed:
 def output_path(source: str, directory: Path | None, suffix: str) -> Path:
     """Where a product goes: the name of its source with another suffix.
 
+    Beside the source where no folder is named; here where the source is a URL.
+
+    >>> output_path("s3://bucket/r1_uncal.asdf", None, "cal")
+    PosixPath('r1_cal.asdf')
     >>> output_path("in/r0000101001001001001_0001_wfi01_f158_uncal.asdf", Path("out"), "cal")
     PosixPath('out/r0000101001001001001_0001_wfi01_f158_cal.asdf')
     """
     path = Path(source)
     stem, _, last = path.stem.rpartition("_")
     root = stem if stem and last in SUFFIXES else path.stem
-    folder = directory if directory is not None else path.parent
-    return folder / f"{root}_{suffix}.asdf"
+    beside = Path() if "://" in source else path.parent
+    return (beside if directory is None else directory) / f"{root}_{suffix}.asdf"
 
 
 def process_file(
