@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from roman_dms.calibration.bands import bands
 from roman_dms.instrument.quality import Pixel
 
 BAND_ROWS = 32
@@ -75,14 +76,14 @@ def read_borders(
     left = np.empty((n, height, border), np.float32)
     right = np.empty((n, height, border), np.float32)
 
-    def take(start: int) -> None:
-        stop = min(start + BAND_ROWS, height)
+    def take(place: tuple[int, int]) -> None:
+        start, stop = place
         band = rows(start, stop)
         left[:, start:stop] = band[..., :border]
         right[:, start:stop] = band[..., width - border :]
 
     with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(take, range(0, height, BAND_ROWS)))
+        list(pool.map(take, bands(height, BAND_ROWS, workers)))
     return {
         "left": left,
         "right": right,

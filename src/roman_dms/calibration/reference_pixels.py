@@ -27,6 +27,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from roman_dms.calibration.bands import bands
 from roman_dms.errors import CalibrationError, ReferenceDataError
 from roman_dms.instrument.detectors import Detector
 
@@ -104,12 +105,12 @@ def correct(
     _check(shape, amp33, bad_reference, detector)
     data = np.empty(shape, np.float32)
 
-    def convert(start: int) -> None:
-        stop = min(start + BAND_ROWS, shape[1])
+    def convert(place: tuple[int, int]) -> None:
+        start, stop = place
         data[:, start:stop] = rows(start, stop)
 
     with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(convert, range(0, shape[1], BAND_ROWS)))
+        list(pool.map(convert, bands(shape[1], BAND_ROWS, workers)))
         reference = _reference(data, amp33, bad_reference, detector, pool)
 
         def subtract(channel: int) -> None:

@@ -22,6 +22,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from roman_dms.calibration.bands import bands
 from roman_dms.errors import CalibrationError
 from roman_dms.instrument.quality import Pixel, Resultant
 from roman_dms.instrument.read_patterns import ReadPattern
@@ -109,8 +110,8 @@ def flag_saturation(
     new_pixel_dq = np.empty(shape[1:], np.uint32)
     tests = criteria(pattern)
 
-    def flag_band(start: int) -> None:
-        stop = min(start + step, shape[1])
+    def flag_band(place: tuple[int, int]) -> None:
+        start, stop = place
         # Growth carries flags over two distances: to neighbours of a saturated
         # pixel, and from there to neighbours of a partly saturated one.
         low, high = max(0, start - 2 * grow), min(shape[1], stop + 2 * grow)
@@ -127,7 +128,7 @@ def flag_saturation(
 
     step = GROWING_BAND_ROWS if grow else BAND_ROWS
     with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(flag_band, range(0, shape[1], step)))
+        list(pool.map(flag_band, bands(shape[1], step, workers)))
     return new_dq, new_pixel_dq
 
 

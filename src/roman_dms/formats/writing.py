@@ -29,7 +29,7 @@ from roman_dms.errors import FileError, FormatError
 from roman_dms.formats import rad
 from roman_dms.formats.container import HEADER, HEADER_SIZE, INDEX, MAGIC
 from roman_dms.formats.trees import Lowering
-from roman_dms.products.arrays import PixelArray, StoredArray
+from roman_dms.products.arrays import PixelArray
 
 Compression = Literal["lz4", "zlib", "bzp2"] | None
 
@@ -266,7 +266,7 @@ class _Chunks:
     """The bytes of an array, in the order of the file, about a MiB at a time."""
 
     def __init__(self, array: PixelArray) -> None:
-        if not (isinstance(array, StoredArray) and len(array.shape) == 2):
+        if len(array.shape) != 2:  # an image is made contiguous chunk by chunk
             array = np.ascontiguousarray(array)
         if isinstance(array, np.ndarray):
             array = array.reshape(-1, 1) if array.ndim < 2 else array.reshape(-1, array.shape[-1])

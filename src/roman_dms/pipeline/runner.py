@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from roman_dms import __version__
 from roman_dms.errors import RecipeError
 from roman_dms.pipeline.recipe import Recipe, RecipeStep
-from roman_dms.pipeline.tiles import BoundStep, run_tiles
+from roman_dms.pipeline.tiles import BoundStep, SpareMemory, run_tiles
 from roman_dms.products.metadata import Metadata
 from roman_dms.products.reference import Reference
 
@@ -119,10 +119,12 @@ def run(
     records = {record.name: record for record in (*left_out, *lacking)}
     for record in records.values():
         observer.finish(record)
+    kept = [product]
     for group in _groups(active, save):
         observer.start([entry.name for entry in group])
         known = len(_log(product))
-        product, seconds = _run_group(group, product, loaded, workers, observer)
+        spare = SpareMemory(product, kept)
+        product, seconds = _run_group(group, product, loaded, workers, observer, spare)
         notes = _log(product)[known:]
         for entry, spent in zip(group, seconds, strict=True):
             said = "; ".join(note.removeprefix(f"{entry.name}: ") for note in notes)
@@ -131,6 +133,7 @@ def run(
         last = group[-1].name
         if last in save:
             save[last](_with_provenance(product, recipe, records, loaded, references.context))
+            kept.append(product)
     product = _with_provenance(product, recipe, records, loaded, references.context)
     files = {kind: found[0] for kind, found in loaded.items() if found is not None}
     return Run(product, tuple(records[name] for name in recipe.names), files)
@@ -227,10 +230,11 @@ def _run_group(
     loaded: Mapping[str, tuple[str, Reference] | None],
     workers: int,
     observer: Observer,
+    spare: SpareMemory,
 ) -> tuple[Any, list[float]]:
     chain = [BoundStep(entry, _arguments(entry, loaded)) for entry in group]
     if group[0].step.scope == "pixel":
-        return run_tiles(chain, product, workers, observer.advance)
+        return run_tiles(chain, product, workers, observer.advance, spare)
     began = time.perf_counter()
     product = chain[0].run(product, workers)
     observer.advance(1.0)

@@ -100,7 +100,8 @@ def _aligned(
 class _Assembly:
     """Puts finished tiles into one product of the whole frame."""
 
-    def __init__(self, tiles: int) -> None:
+    def __init__(self, tiles: int, spare: SpareMemory) -> None:
+        self._spare = spare
         self._lists: list[Any] = [None] * tiles
         self._arrays: dict[str, NDArray[Any]] = {}
         self._last: Any = None
@@ -111,7 +112,7 @@ class _Assembly:
         with self._lock:
             self._last = tile
             if not self._arrays:
-                self._arrays = _whole_frame(tile)
+                self._arrays = _whole_frame(tile, self._spare)
         self._lists[place] = getattr(tile, "jump_indices", None)
         for name, whole in self._arrays.items():
             rows = getattr(tile, name)
@@ -125,14 +126,64 @@ class _Assembly:
         return dataclasses.replace(self._last, **changes)
 
 
-def _whole_frame(tile: Any) -> dict[str, NDArray[Any]]:
-    detector = tile.detector
-    rows = detector.rows if frame_of(tile) == "detector" else detector.science_shape[0]
-    return {
-        name: np.empty((*array.shape[:-2], rows, array.shape[-1]), array.dtype)
-        for name, _ in pixel_fields(tile)
-        if (array := getattr(tile, name)) is not None
-    }
+def _whole_frame(tile: Any, spare: SpareMemory) -> dict[str, NDArray[Any]]:
+    frame, detector = frame_of(tile), tile.detector
+    rows = detector.rows if frame == "detector" else detector.science_shape[0]
+    whole = {}
+    for name, _ in pixel_fields(tile):
+        array = getattr(tile, name)
+        if array is not None:
+            shape = (*array.shape[:-2], rows, array.shape[-1])
+            found = spare.take(name, shape, array.dtype, detector.border)
+            whole[name] = np.empty(shape, array.dtype) if found is None else found
+    return whole
+
+
+class SpareMemory:
+    """Memory of a product that its own tiles have used up.
+
+    A tile puts its results only where its own rows were, so that what comes out
+    of a chain can lie where the ramp was: nothing new has to be touched, which
+    takes longer than the copying.
+
+    Parameters
+    ----------
+    product
+        The product that goes into a chain and is not needed afterwards.
+    kept
+        Products whose arrays must stay as they are.
+    """
+
+    def __init__(self, product: Any, kept: Sequence[Any]) -> None:
+        others = [array for one in kept for array in _arrays_of(one).values()]
+        self._arrays = {
+            name: array
+            for name, array in _arrays_of(product).items()
+            if array.flags.writeable and not any(np.may_share_memory(array, o) for o in others)
+        }
+        cube = self._arrays.get("data")
+        self._planes = list(cube) if cube is not None and cube.ndim == 3 else []
+
+    def take(
+        self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], border: int
+    ) -> NDArray[Any] | None:
+        """Memory for an array: its forerunner of the same name, or a plane of the ramp."""
+        forerunner = self._arrays.get(name)
+        if forerunner is not None and (forerunner.shape, forerunner.dtype) == (shape, dtype):
+            self._planes = self._planes if forerunner.ndim == 2 else []
+            return forerunner
+        while self._planes and len(shape) == 2:
+            plane = self._planes.pop()
+            inside = plane[border : plane.shape[0] - border, border : plane.shape[1] - border]
+            if inside.shape == shape and plane.dtype.itemsize == dtype.itemsize:
+                return inside.view(dtype)
+        return None
+
+
+def _arrays_of(product: Any) -> dict[str, NDArray[Any]]:
+    """The arrays of a product that hold pixels and are in memory."""
+    found = {name: getattr(product, name) for name, _ in pixel_fields(product)}
+    return {name: array for name, array in found.items() if isinstance(array, np.ndarray)}
 
 
 def run_tiles(
@@ -140,6 +191,7 @@ def run_tiles(
     product: Any,
     workers: int,
     advance: Callable[[float], None],
+    spare: SpareMemory,
 ) -> tuple[Any, list[float]]:
     """Run a chain of pixel-local steps over all tiles of a product.
 
@@ -153,6 +205,8 @@ def run_tiles(
         Number of threads.
     advance
         Told the fraction of the frame that each finished tile adds.
+    spare
+        Where results may be put.
 
     Returns
     -------
@@ -162,7 +216,7 @@ def run_tiles(
     """
     rows = next(getattr(product, name) for name, _ in pixel_fields(product)).shape[-2]
     bands = [(start, min(start + TILE_ROWS, rows)) for start in range(0, rows, TILE_ROWS)]
-    assembly = _Assembly(len(bands))
+    assembly = _Assembly(len(bands), spare)
     seconds = [0.0] * len(chain)
     lock = threading.Lock()
 
