@@ -1,8 +1,4 @@
-"""The steps from L1 to L2, in the order in which they run.
-
-Each takes products apart, calls one function of arrays and puts the result
-together; the physics is in the module that it calls.
-"""
+"""Steps on the ramp, from the raw exposure to the fitted rate."""
 
 from __future__ import annotations
 
@@ -19,35 +15,27 @@ from roman_dms.calibration.dark_decay import subtract as subtract_dark_decay
 from roman_dms.calibration.data_quality import guide_window_flags, read_borders
 from roman_dms.calibration.linearity import linearize
 from roman_dms.calibration.ramp_fit import JUMP_THRESHOLD, RampFit, fit_casertano, fit_likelihood
-from roman_dms.calibration.rate_corrections import flat_variance, invert_flat, subtract_dark
 from roman_dms.calibration.reference_pixels import Weights
 from roman_dms.calibration.reference_pixels import correct as correct_reference_pixels
 from roman_dms.calibration.saturation import flag_saturation
-from roman_dms.calibration.statistics import image_statistics
 from roman_dms.calibration.wfi18_transient import remove_transient
 from roman_dms.errors import CalibrationError, ReferenceDataError
-from roman_dms.instrument.exposure_types import exposure_type
 from roman_dms.instrument.quality import Pixel
-from roman_dms.pipeline.step import Parameters, Step, step
+from roman_dms.pipeline.step import Parameters, step
 from roman_dms.products.arrays import PixelArray, rows_of
 from roman_dms.products.exposure import Borders, Ramp, RateImage, RawExposure
 from roman_dms.products.metadata import Metadata
 from roman_dms.products.reference import (
     DarkDecay,
-    DarkRate,
-    Distortion,
-    Flat,
     Gain,
     IntegralNonlinearity,
     InverseLinearity,
     Linearity,
     Mask,
-    Photometry,
     ReadNoise,
     ReferencePixels,
     Saturation,
 )
-from roman_dms.sky.wcs import Pointing, build_wcs, s_region
 
 CAL_STEPS = (
     "dq_init", "saturation", "refpix", "dark_decay", "wfi18_transient", "linearity", "ramp_fit",
@@ -391,126 +379,3 @@ def _fit(
         return fit_casertano(*arguments, jumps=parameters.find_jumps)
     threshold = parameters.jump_threshold if parameters.find_jumps else None
     return fit_likelihood(*arguments, jump_threshold=threshold)
-
-
-class DarkParameters(Parameters):
-    """Parameters of ``dark``."""
-
-    kind: ClassVar[str] = "pars-darkcurrentstep"
-
-    scale: float = Field(1.0, ge=0, description="Factor applied to the dark rate.")
-
-
-@step(scope="pixel")
-def dark(rate: RateImage, dark_rate: DarkRate, parameters: DarkParameters) -> RateImage:
-    """Subtract the dark rate."""
-    data, flags = subtract_dark(
-        rate.data, np.asarray(dark_rate.dark_slope), np.asarray(dark_rate.dq), parameters.scale
-    )
-    return dataclasses.replace(rate, data=data, dq=rate.dq | flags)
-
-
-def _flat_fielded(meta: Metadata) -> str | None:
-    if exposure_type(meta.exposure_type).is_imaging:
-        return None
-    return f"exposures of type {meta.exposure_type} are not flat-fielded"
-
-
-class FlatFieldParameters(Parameters):
-    """Parameters of ``flat_field``."""
-
-    kind: ClassVar[str] = "pars-flatfieldstep"
-
-    include_var_flat: bool = Field(
-        False, description="Add the variance of the flat field to the error and keep it."
-    )
-
-
-@step(scope="pixel", applies=_flat_fielded)
-def flat_field(rate: RateImage, flat: Flat, parameters: FlatFieldParameters) -> RateImage:
-    """Divide by the flat field (images alone)."""
-    factor, flags = invert_flat(np.asarray(flat.data), np.asarray(flat.dq))
-    changes = {name: getattr(rate, name) * factor for name in ("data", "err", "dumo")}
-    squared = factor * factor
-    changes |= {name: getattr(rate, name) * squared for name in ("var_poisson", "var_rnoise")}
-    if parameters.include_var_flat:
-        added = flat_variance(changes["data"], factor, np.asarray(flat.err))
-        changes |= {"var_flat": added, "err": np.sqrt(np.square(changes["err"]) + added)}
-    return dataclasses.replace(rate, dq=rate.dq | flags, **changes)
-
-
-@step(scope="metadata")
-def assign_wcs(rate: RateImage, distortion: Distortion) -> RateImage:
-    """Attach the transformation from pixels to the sky, from distortion and pointing."""
-    meta = rate.meta
-    scale = meta.get("velocity_aberration.scale_factor")
-    pointing = Pointing(
-        v2_ref=meta["wcsinfo.v2_ref"],
-        v3_ref=meta["wcsinfo.v3_ref"],
-        ra_ref=meta["wcsinfo.ra_ref"],
-        dec_ref=meta["wcsinfo.dec_ref"],
-        roll_ref=meta["wcsinfo.roll_ref"],
-        velocity_scale=1.0 if scale is None else scale,
-    )
-    wcs = build_wcs(
-        distortion.coordinate_distortion_transform, pointing, rate.detector.science_shape
-    )
-    return dataclasses.replace(
-        rate, meta=meta.updated({"wcs": wcs, "wcsinfo.s_region": s_region(wcs)})
-    )
-
-
-@step(scope="metadata")
-def photom(rate: RateImage, photometry: Photometry) -> RateImage:
-    """Write the conversion to surface brightness into the metadata; pixels stay in DN/s."""
-    element = rate.meta.optical_element.upper()
-    if element not in photometry.phot_table:
-        raise ReferenceDataError(
-            f"The photometric table has no entry for {element}.",
-            f"one of {', '.join(photometry.phot_table)}",
-            "submit a photom reference file with that element, or leave it out: --skip photom",
-        )
-    row = photometry.phot_table[element]
-    return dataclasses.replace(
-        rate,
-        meta=rate.meta.updated(
-            {
-                "photometry.conversion_megajanskys": row["photmjsr"],
-                "photometry.conversion_megajanskys_uncertainty": row["uncertainty"],
-                "photometry.pixel_area": row["pixelareasr"],
-            }
-        ),
-    )
-
-
-@step(scope="detector")
-def statistics(rate: RateImage, workers: int = 1) -> RateImage:
-    """Write median, spread and share of usable pixels into the metadata."""
-    found = image_statistics(rate.data, rate.dq, int(Pixel.DO_NOT_USE), workers)
-    changes = {
-        "statistics.image_median": found.median,
-        "statistics.image_rms": found.rms,
-        "statistics.good_pixel_fraction": found.good_fraction,
-        "statistics.zodiacal_light": rate.meta.get("statistics.zodiacal_light", -1.0),
-    }
-    return dataclasses.replace(rate, meta=rate.meta.updated(changes))
-
-
-STEPS: dict[str, Step] = {
-    entry.name: entry
-    for entry in (
-        dq_init,
-        saturation,
-        refpix,
-        dark_decay,
-        wfi18_transient,
-        linearity,
-        ramp_fit,
-        dark,
-        flat_field,
-        assign_wcs,
-        photom,
-        statistics,
-    )
-}
-"""The steps from L1 to L2 by name, in the order of the default recipe."""
