@@ -1,1 +1,1 @@
-"""L1 to L2: one file per physical effect; only steps.py sees products."""
+"""L1 to L2: one file per physical effect; only steps sees products."""
