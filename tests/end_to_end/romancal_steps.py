@@ -12,37 +12,35 @@ import logging
 import os
 import sys
 
-SOURCE, STORE, OUTPUT, NAMES = sys.argv[1:5]
-os.environ |= {
-    "CRDS_PATH": STORE,
-    "CRDS_SERVER_URL": "https://crds-serverless-mode.stsci.edu",
-    "CRDS_OBSERVATORY": "roman",
-    "STPIPE_DISABLE_CRDS_STEPPARS": "true",
-}
-
-import roman_datamodels.datamodels as rdm  # noqa: E402
-from romancal import step as peer  # noqa: E402
-
-logging.disable(logging.INFO)
 STEPS = {
-    "dq_init": peer.DQInitStep,
-    "saturation": peer.SaturationStep,
-    "linearity": peer.LinearityStep,
-    "ramp_fit": peer.RampFitStep,
-    "dark": peer.DarkCurrentStep,
-    "assign_wcs": peer.AssignWcsStep,
-    "photom": peer.PhotomStep,
-    "flat_field": peer.FlatFieldStep,
+    "dq_init": "DQInitStep",
+    "saturation": "SaturationStep",
+    "linearity": "LinearityStep",
+    "ramp_fit": "RampFitStep",
+    "dark": "DarkCurrentStep",
+    "assign_wcs": "AssignWcsStep",
+    "photom": "PhotomStep",
+    "flat_field": "FlatFieldStep",
 }
 
 
-def main() -> None:
-    model = rdm.open(SOURCE, memmap=False)
-    for name in NAMES.split(","):
-        model = STEPS[name]().run(model)
-    model.save(OUTPUT)
+def main(source: str, store: str, output: str, names: str) -> None:
+    os.environ |= {
+        "CRDS_PATH": store,
+        "CRDS_SERVER_URL": "https://crds-serverless-mode.stsci.edu",
+        "CRDS_OBSERVATORY": "roman",
+        "STPIPE_DISABLE_CRDS_STEPPARS": "true",
+    }
+    import roman_datamodels.datamodels as rdm
+    from romancal import step as peer
+
+    logging.disable(logging.INFO)
+    model = rdm.open(source, memmap=False)
+    for name in names.split(","):
+        model = getattr(peer, STEPS[name])().run(model)
+    model.save(output)
     sys.stdout.write(json.dumps(dict(model.meta.cal_step)) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
