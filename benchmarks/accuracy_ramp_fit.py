@@ -18,19 +18,10 @@ import argparse
 import numpy as np
 
 from roman_dms.calibration.ramp_fit import fit_casertano, fit_likelihood
+from roman_dms.instrument.ma_tables import MA_TABLES
 from roman_dms.instrument.quality import Pixel
-from roman_dms.instrument.read_patterns import ReadPattern
-from tests.calibration.ramp_truth import FRAME, consecutive, jump_noise, simulate
+from tests.calibration.ramp_truth import jump_noise, simulate
 
-PATTERNS = {  # numbers of reads of the resultants of multi-accumulation tables
-    "18 reads in 5": (1, 2, 6, 8, 1),
-    "44 reads in 9": (1, 1, 2, 5, 8, 8, 8, 10, 1),
-    "44 reads in 16": (1, *[3] * 14, 1),
-    "63 reads in 12": (1, 1, 2, 6, 6, 6, 6, 6, 8, 10, 10, 1),
-    "58 reads in 15": (1, 2, 2, *[4] * 11, 9),
-    "193 reads in 15": (2, 2, 2, 6, 8, 12, *[16] * 9),
-    "309 reads in 14": (1, 1, 2, 16, 16, 16, *[32] * 7, 1),
-}
 METHODS = {"likelihood": fit_likelihood, "casertano": fit_casertano}
 GAIN, READ_NOISE = 2.0, 4.0  # electron/DN, DN
 
@@ -71,11 +62,10 @@ def main():
     parser.add_argument("--rates", type=float, nargs="+", default=[0.3, 1, 10, 100, 1000])
     arguments = parser.parse_args()
     rng = np.random.default_rng(20261121)
-    print(
-        f"{'reads':16} {'e-/s':>6} {'method':10}     bias of clean     pull        chi2/f   false"
-    )
-    for name, counts in PATTERNS.items():
-        pattern = ReadPattern(consecutive(*counts), FRAME)
+    print(f"{'MA table: reads':16} {'e-/s':>6} {'method':10} bias of clean, pull, chi2/f, false")
+    for number, table in MA_TABLES.items():
+        pattern = table.read_pattern
+        name = f"{number}: {pattern.reads[-1][-1]} in {len(pattern)}"
         reads = np.concatenate(pattern.reads)[1:]
         for rate in arguments.rates:
             shape = (max(1, arguments.pixels // len(reads)), len(reads))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from fastapi.routing import APIRoute
 
 from roman_dms.calibration import recipes
 from roman_dms.calibration.steps import STEPS
@@ -23,6 +24,7 @@ from roman_dms.pipeline.step import Step
 from roman_dms.products import exposure
 from roman_dms.products.arrays import PixelField
 from roman_dms.references.kinds import KINDS
+from roman_dms.services.references import create_app
 
 FOLDER = Path(__file__).parent / "reference"
 NOTE = "<!-- Written by docs/generate.py: change the code, not this page. -->\n"
@@ -38,6 +40,7 @@ def pages() -> dict[str, str]:
         "flags.md": flags(),
         "products.md": products(),
         "reference-files.md": reference_kinds(),
+        "services.md": services(),
     }
     return {name: NOTE + "\n".join(lines).rstrip() + "\n" for name, lines in texts.items()}
 
@@ -149,6 +152,16 @@ def reference_kinds() -> Iterator[str]:
         keys = ", ".join(key.removeprefix("ROMAN.META.").lower() for key in kind.keys)
         used = ", ".join(users.get(kind.name, []))
         yield f"| `{kind.name}` | {keys or '-'} | {kind.description} | {used} |"
+
+
+def services() -> Iterator[str]:
+    """Endpoints of the reference server."""
+    yield "\n# Services\n\n## Reference server\n\n`rdms references serve`.\n"
+    yield "| method | path | what |\n|---|---|---|"
+    for route in create_app(Path("store")).routes:
+        if isinstance(route, APIRoute):
+            what = (inspect.getdoc(route.endpoint) or "").partition("\n")[0]
+            yield f"| {', '.join(sorted(route.methods))} | `{route.path}` | {what} |"
 
 
 def main() -> None:

@@ -20,14 +20,14 @@ from roman_dms.errors import CalibrationError
 from roman_dms.instrument.quality import Pixel, Resultant
 from roman_dms.instrument.read_patterns import ReadPattern
 
-JUMP_THRESHOLD = 4.75
+JUMP_THRESHOLD = 4.85
 """Significance above which a difference of resultants is a jump [sigma].
 
-Each pixel has about two tests a resultant: 4.75 keeps false jumps below 1e-4 a
+Each pixel has about two tests a resultant: 4.85 keeps false jumps below 1e-4 a
 pixel for the read patterns of the mission and finds 98 % of hits beyond 6 sigma.
 """
 
-SECOND_OMISSION = ((3, 3.5), (4, 3.0), (5, 1.5))
+SECOND_OMISSION = ((3, 3.7), (4, 2.7), (5, 2.7), (6, 1.5))
 """What chi-squared must gain further for a second difference to be left out, by
 the median number of reads of the inner resultants; level beyond the ends."""
 

@@ -146,7 +146,10 @@ class ReferenceService:
 def create_app(store_path: Path | str | None = None) -> FastAPI:
     """The application that serves a store."""
     service = ReferenceService(ReferenceStore(store_path))
-    app = FastAPI(title="Roman DMS reference server", version=__version__)
+    # No pages of FastAPI's own: they load scripts from elsewhere.
+    app = FastAPI(
+        title="Roman DMS reference server", version=__version__, docs_url=None, redoc_url=None
+    )
     failures.install(app)
 
     @app.get("/health")
