@@ -12,8 +12,8 @@ the same way by ``rdms references bootstrap --miniature``, which makes them from
 the same seed.  Where the truth lies beside the full exposure, it is cut as well.
 """
 
+import argparse
 import dataclasses
-import sys
 from pathlib import Path
 
 import asdf
@@ -26,7 +26,11 @@ from roman_dms.references.bootstrap.frame import Frame
 
 
 def main():
-    full, folder = Path(sys.argv[1]), Path(sys.argv[2])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("full", type=Path, help="L1 file that simulate_l1.py made")
+    parser.add_argument("folder", type=Path)
+    options = parser.parse_args()
+    full, folder = options.full, options.folder
     folder.mkdir(parents=True, exist_ok=True)
     frame = Frame(
         Detector(MINIATURE["detectors"][0]), window=MINIATURE["window"], size=MINIATURE["size"]

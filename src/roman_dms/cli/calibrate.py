@@ -165,4 +165,4 @@ def _tell_first_run(console: Any) -> None:
     if numba.config.CACHE_DIR:
         folders.append(Path(numba.config.CACHE_DIR))
     if not any(next(folder.rglob("*.nbi"), None) for folder in folders if folder.is_dir()):
-        console.print("First run: compiling the kernels, once, which takes about a minute.")
+        console.print("First run: compiling the kernels, once, which takes up to a minute.")
