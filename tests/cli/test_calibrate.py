@@ -75,8 +75,17 @@ def test_until_save_and_going_on(rdms, miniature_raw, tmp_path):
     assert code == 0
     assert "done before" in out
     rdms("calibrate", miniature_raw, "-o", tmp_path / "whole", "--quiet")
-    half, whole = (next((tmp_path / name).glob("*_cal.asdf")) for name in ("b", "whole"))
+    half, whole = (tmp_path / name / f"{NAME}_cal.asdf" for name in ("b", "whole"))
     assert (read_product(half).data == read_product(whole).data).all()
+
+
+def test_a_rate_image_that_is_not_finished_is_not_called_cal(rdms, miniature_raw, tmp_path):
+    rdms("calibrate", miniature_raw, "-o", tmp_path, "--until", "ramp_fit", "--quiet")
+    assert [path.name for path in tmp_path.iterdir()] == [f"{NAME}_ramp_fit.asdf"]
+    code, *_ = rdms("calibrate", tmp_path / f"{NAME}_ramp_fit.asdf", "--quiet")
+    assert code == 0
+    done = read_product(tmp_path / f"{NAME}_cal.asdf")
+    assert done.meta["cal_step.flat_field"] == "COMPLETE"
 
 
 def test_resume_leaves_what_is_there(rdms, miniature_raw, tmp_path):

@@ -1,4 +1,4 @@
-"""The tutorials do what they say: every command and every Python block is run."""
+"""README and tutorials do what they say: every command and every Python block is run."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "tutorials").glob("*.md"))]
 BLOCK = re.compile(r"```(console|python)( file=(\S+))?\n(.*?)```", re.DOTALL)
 RAW = next((ROOT / "tests" / "data" / "miniature").glob("*_uncal.asdf"), None)
 
 
-@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
-def test_tutorial(page, tmp_path, miniature_store):
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_snippets(page, tmp_path, miniature_store):
     shutil.copy(RAW, tmp_path)
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
     environment = {
         **os.environ,
         "RDMS_REFERENCES": str(miniature_store),
@@ -33,7 +34,7 @@ def test_tutorial(page, tmp_path, miniature_store):
         else:
             for line in text.splitlines():
                 command = line.removeprefix("$ ")
-                if not command.startswith(("export", "rdms references bootstrap")):
+                if not command.startswith(("source", "export", "rdms references bootstrap")):
                     run(command, tmp_path, environment, shell=True)
 
 

@@ -25,8 +25,6 @@ HERE = Path(__file__).parent
 BEFORE = "dq_init,saturation,linearity"
 AFTER = "ramp_fit,dark,assign_wcs,photom,flat_field"
 
-pytestmark = pytest.mark.xdist_group("romancal")
-
 
 def romancal(source, store, output, names):
     command = [sys.executable, HERE / "romancal_steps.py", source, store, output, names]

@@ -33,19 +33,22 @@ class Processed:
     seconds: float
 
 
-def output_path(source: str, directory: Path | None, suffix: str) -> Path:
+def output_path(
+    source: str, directory: Path | None, suffix: str, steps: Collection[str] = ()
+) -> Path:
     """Where a product goes: the name of its source with another suffix.
 
     Beside the source where no folder is named; here where the source is a URL.
+    The suffix of a source may also be the name of one of ``steps``.
 
     >>> output_path("s3://bucket/r1_uncal.asdf", None, "cal")
     PosixPath('r1_cal.asdf')
-    >>> output_path("in/r0000101001001001001_0001_wfi01_f158_uncal.asdf", Path("out"), "cal")
-    PosixPath('out/r0000101001001001001_0001_wfi01_f158_cal.asdf')
+    >>> output_path("in/r1_ramp_fit.asdf", Path("out"), "cal", ["ramp_fit"])
+    PosixPath('out/r1_cal.asdf')
     """
     path = Path(source)
-    stem, _, last = path.stem.rpartition("_")
-    root = stem if stem and last in SUFFIXES else path.stem
+    endings = [f"_{ending}" for ending in (*SUFFIXES, *steps) if path.stem.endswith(f"_{ending}")]
+    root = path.stem.removesuffix(max(endings, key=len, default=""))
     beside = Path() if "://" in source else path.parent
     return (beside if directory is None else directory) / f"{root}_{suffix}.asdf"
 
@@ -92,13 +95,15 @@ def process_file(
     for name in save:
         recipe.index(name)
     last = recipe.steps[-1]
-    suffix = "cal" if last.step.gives is RateImage else last.name
-    output = output_path(source, directory, suffix)
+    finished = last.step.gives is RateImage and not recipe.ends_early
+    suffix = "cal" if finished else last.name
+    output = output_path(source, directory, suffix, recipe.names)
     if resume and output.exists():
         return Processed(source, output, None, time.perf_counter() - began)
     _make_folder(output.parent)
     savers: dict[str, Callable[[Any], None]] = {
-        name: functools.partial(_save, path=output_path(source, directory, name)) for name in save
+        name: functools.partial(_save, path=output_path(source, directory, name, recipe.names))
+        for name in save
     }
     product = read_product(source)
     if settings is not None:

@@ -55,6 +55,8 @@ class Recipe:
 
     description: str
     steps: tuple[RecipeStep, ...]
+    ends_early: bool = False
+    """Whether steps were cut off its end: what comes out is not the product."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -104,7 +106,10 @@ class Recipe:
 
     def until(self, name: str) -> Recipe:
         """End after the named step."""
-        return dataclasses.replace(self, steps=self.steps[: self.index(name) + 1])
+        end = self.index(name) + 1
+        return dataclasses.replace(
+            self, steps=self.steps[:end], ends_early=self.ends_early or end < len(self.steps)
+        )
 
     def as_tree(self) -> list[dict[str, Any]]:
         """Steps and parameters as plain data, for provenance."""
