@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from roman_dms.calibration.recipes import load
+from roman_dms.pipeline.memory import keep_freed_memory
 from roman_dms.pipeline.process import process_file
 from roman_dms.references.selected import SelectedReferences
 from roman_dms.references.store import ReferenceStore
@@ -33,6 +34,7 @@ def once(source: str, store: str, folder: str) -> dict[str, dict[str, float]]:
 
 def main() -> None:
     source, store, folder, timings = sys.argv[1:5]
+    keep_freed_memory()  # as the command does
     times = int(sys.argv[5]) if len(sys.argv) > 5 else 1
     runs = [once(source, store, folder) for _ in range(times)]
     best = min(runs[1:] or runs, key=lambda rows: rows["file to file"]["wall"])

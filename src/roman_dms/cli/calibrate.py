@@ -116,12 +116,14 @@ def _attempt(file: str, request: Request, console: Any) -> Processed | tuple[str
 
 def _process(file: str, request: Request, console: Any) -> Processed:
     from roman_dms.cli.progress import ProgressBar
+    from roman_dms.pipeline.memory import keep_freed_memory
     from roman_dms.pipeline.process import process_file
     from roman_dms.pipeline.runner import Observer
     from roman_dms.references.overlay import open_context
     from roman_dms.references.selected import SelectedReferences
     from roman_dms.references.store import ReferenceStore
 
+    keep_freed_memory()
     recipe = request.recipe()
     references = SelectedReferences(open_context(ReferenceStore(request.store), request.context))
     shown = console is not None and console.is_terminal and not console.quiet
