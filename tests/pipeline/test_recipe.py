@@ -21,7 +21,6 @@ def test_steps_and_parameters_in_order(tmp_path):
     recipe = load_recipe(write(tmp_path, TWO), STEPS)
     assert recipe.names == ("scale", "last")
     assert recipe.steps[0].parameters.factor == 3.0
-    assert recipe.as_tree() == [{"name": "scale", "factor": 3.0}, {"name": "last"}]
 
 
 def test_one_value_is_overridden(tmp_path):

@@ -141,6 +141,14 @@ def test_a_run_goes_on_from_where_the_file_stopped(ramp):
     np.testing.assert_array_equal(done.product.data, 2 * ramp.data[2, 4:-4, 4:-4])
 
 
+def test_a_step_left_out_is_not_made_up_for_after_later_ones(ramp):
+    half = run(recipe_of("scale", "amplify").skipping(["scale"]), ramp, Shelf(gain=GAIN)).product
+    done = run(recipe_of("scale", "amplify", "last"), half, Shelf(gain=GAIN))
+    assert (done.records[0].state, done.records[0].reason) == ("SKIPPED", "the file is past it")
+    expected = (ramp.data * GAIN.data)[2, 4:-4, 4:-4]
+    np.testing.assert_array_equal(done.product.data, expected)
+
+
 def test_nothing_left_to_do(ramp):
     done = run(recipe_of("scale"), ramp, Shelf()).product
     with pytest.raises(RecipeError, match="every step"):

@@ -111,14 +111,6 @@ class Recipe:
             self, steps=self.steps[:end], ends_early=self.ends_early or end < len(self.steps)
         )
 
-    def as_tree(self) -> list[dict[str, Any]]:
-        """Steps and parameters as plain data, for provenance."""
-        return [
-            {"name": entry.name, **entry.parameters.model_dump(mode="json")}
-            for entry in self.steps
-            if not entry.skip
-        ]
-
 
 def load_recipe(path: Path, steps: Mapping[str, Step]) -> Recipe:
     """Read a recipe.

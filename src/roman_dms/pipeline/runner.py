@@ -7,6 +7,7 @@ import importlib.metadata
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import and_
 from typing import Any, Protocol
 
 from roman_dms import __version__
@@ -147,17 +148,23 @@ def _decide(recipe: Recipe, meta: Metadata) -> tuple[list[RecipeStep], list[Step
     """Which steps run on this exposure, and why the others do not.
 
     A step that the product has been through, here or in another pipeline, is
-    not run again: a run goes on from where the file stopped.
+    not run again: a run goes on from where the file stopped.  One that was left
+    out there is not made up for after later corrections of the pixels.
     """
     active, left_out = [], []
-    for entry in recipe.steps:
+    done = [meta.get(f"cal_step.{entry.name}") == COMPLETE for entry in recipe.steps]
+    on_pixels = [entry.step.scope != "metadata" for entry in recipe.steps]
+    for place, entry in enumerate(recipe.steps):
         why_not = entry.step.applies(meta)
-        if meta.get(f"cal_step.{entry.name}") == COMPLETE:
+        past = on_pixels[place] and any(map(and_, done[place:], on_pixels[place:]))
+        if done[place]:
             left_out.append(StepRecord(entry.name, COMPLETE, "done before"))
         elif entry.skip:
             left_out.append(StepRecord(entry.name, SKIPPED, "asked to be skipped"))
         elif why_not is not None:
             left_out.append(StepRecord(entry.name, NOT_APPLICABLE, why_not))
+        elif past:
+            left_out.append(StepRecord(entry.name, SKIPPED, "the file is past it"))
         else:
             active.append(entry)
     return active, left_out

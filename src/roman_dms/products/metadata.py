@@ -73,17 +73,6 @@ class Metadata(Mapping[str, Any]):
         """A new tree with a line added to the log of the calibration, ``cal_logs``."""
         return self.updated({"cal_logs": [*(self.get("cal_logs") or []), line]})
 
-    def without(self, *keys: str) -> Metadata:
-        """A new tree that lacks the given dotted keys."""
-        tree = self.tree()
-        for key in keys:
-            *branches, leaf = key.split(".")
-            node = tree
-            for branch in branches:
-                node = node.get(branch, {})
-            node.pop(leaf, None)
-        return Metadata(tree)
-
     def tree(self) -> dict[str, Any]:
         """A nested dict of the whole tree, free to be changed by the caller."""
         return _thaw(self._tree)
