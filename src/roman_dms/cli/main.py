@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from typing import Any
 
 import click
 
 from roman_dms import __version__, errors
+from roman_dms.cli.lazy import LazyGroup
 
 COMMANDS = {
     "calibrate": "Calibrate raw exposures: L1 to L2.",
@@ -17,6 +17,7 @@ COMMANDS = {
     "preview": "Draw a product as a PNG.",
     "recipe": "Show the steps of a recipe and their parameters.",
     "references": "Reference data: bootstrap, select, submit, serve.",
+    "simulate": "Simulate scenes, exposures, mosaics and visits.",
     "validate": "Check products against the mission's schemas (RAD).",
 }
 """The commands, each a module of this package, and what they are for."""
@@ -34,29 +35,10 @@ EXIT_CODES: dict[type[errors.RdmsError], int] = {
 """Exit code of each class of error; 1 is a fault of the program, 130 an interruption."""
 
 
-class LazyGroup(click.Group):
-    """A group that imports a command when it runs, not when its name is listed."""
-
-    def list_commands(self, _ctx: click.Context) -> list[str]:
-        """Names of the commands."""
-        return sorted(COMMANDS)
-
-    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of a name, imported now."""
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"roman_dms.cli.{cmd_name}")
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(sorted(COMMANDS.items()))
-
-
 @click.command(
     cls=LazyGroup,
+    package="roman_dms.cli",
+    commands=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="First steps: 'rdms references bootstrap', then 'rdms calibrate FILE'.",
 )

@@ -1,0 +1,1 @@
+"""Programs, pointing plans and visits."""

@@ -1,0 +1,1 @@
+"""Catalogues of what is in the sky: populations, spectra, variability."""

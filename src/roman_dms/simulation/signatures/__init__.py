@@ -1,0 +1,1 @@
+"""What the detector does to light: one file per effect."""

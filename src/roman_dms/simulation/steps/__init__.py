@@ -1,0 +1,1 @@
+"""Where the simulation meets products, references and the sky."""
