@@ -117,8 +117,9 @@ def test_verify(rdms, store):
 def test_bootstrap_passes_its_options_on(rdms, store, monkeypatch):
     asked = {}
 
-    def make(folder, detectors, filters, size, seed, progress=None):
+    def make(folder, detectors, filters, size, seed, progress=None, measured=None):
         asked.update(folder=folder, detectors=detectors, filters=filters, size=size, seed=seed)
+        asked.update(measured=measured)
         progress("file.asdf")
         return "roman_0007.pmap"
 
@@ -127,6 +128,9 @@ def test_bootstrap_passes_its_options_on(rdms, store, monkeypatch):
     assert "roman_0007.pmap" in out
     assert (asked["folder"], asked["detectors"]) == (store, ("WFI02",))
     assert (len(asked["filters"]), asked["size"], asked["seed"]) == (8, 256, 4)
+    assert asked["measured"] is None
+    rdms("bootstrap", "--filter", "all", "--filter", "GRISM", "--measured", 9)
+    assert (asked["filters"][-1], len(asked["filters"]), asked["measured"]) == ("GRISM", 9, 9)
 
 
 def test_serve_needs_a_store(tmp_path):

@@ -17,11 +17,12 @@ from roman_dms.products.reference import (
     KINDS,
     DarkDecay,
     IntegralNonlinearity,
+    Ipc,
     Linearity,
     Photometry,
     ReferencePixels,
 )
-from tests.formats.test_writing import gain_tree, reference_meta
+from tests.formats.test_writing import reference_meta
 
 MODELS = {
     "mask": rdm.MaskRefModel,
@@ -54,6 +55,19 @@ def test_files_of_the_missions_library(kind: str, tmp_path: Path) -> None:
         if name != "meta":
             np.testing.assert_array_equal(np.asarray(value), arrays[name])
     assert reference.meta["instrument.detector"] == model.meta.instrument.detector
+
+
+def test_a_kernel_is_read_whole_and_scaled_to_keep_the_charge(tmp_path: Path) -> None:
+    model: Any = rdm.IpcRefModel.create_fake_data(shape=(3, 5))
+    model.data = np.arange(15, dtype=np.float32).reshape(3, 5)
+    model.to_asdf(tmp_path / "ipc.asdf")
+    reference = read_reference(tmp_path / "ipc.asdf")
+    assert isinstance(reference, Ipc)
+    np.testing.assert_allclose(reference.data, np.arange(15).reshape(3, 5) / 105, rtol=1e-6)
+    model.data = np.ones((4, 3), dtype=np.float32)
+    model.to_asdf(tmp_path / "even.asdf")
+    with pytest.raises(FormatError, match=r"even\.asdf is \(4, 3\)"):
+        read_reference(tmp_path / "even.asdf")
 
 
 def test_weights_are_read_by_channel(tmp_path: Path) -> None:
@@ -131,10 +145,7 @@ def test_planes_that_disagree_are_an_error(tmp_path: Path) -> None:
 
 
 def test_other_kinds_are_an_error(tmp_path: Path, raw_path: Path) -> None:
-    tree = gain_tree() | {"meta": reference_meta("IPC")}
-    tree["meta"]["instrument"]["optical_element"] = "F158"
-    tree["data"] = np.zeros((3, 3), np.float32)
-    write_tree("reference_files/ipc", tree, tmp_path / "ipc.asdf")
-    for path in (tmp_path / "ipc.asdf", raw_path):
+    rdm.AbvegaoffsetRefModel.create_fake_data().to_asdf(tmp_path / "offsets.asdf")
+    for path in (tmp_path / "offsets.asdf", raw_path):
         with pytest.raises(FormatError, match="a reference file of one of the kinds"):
             read_reference(path)

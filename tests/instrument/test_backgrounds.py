@@ -16,6 +16,11 @@ def test_backgrounds_are_the_published_ones():
             assert background(f"F{name[1:]}").thermal == pytest.approx(glow, abs=0.15)
 
 
+def test_sky_through_the_dispersers_is_the_published_one():
+    assert (background("GRISM").zodiacal, background("PRISM").zodiacal) == (0.65, 0.95)
+    assert background("GRISM").thermal == 0
+
+
 def test_noise_is_the_published_one():
     noise = detector_noise("WFI12")
     assert (noise.dark_current, noise.cds_noise, noise.total_noise) == (0.020, 13.73, 5.51)
@@ -30,7 +35,7 @@ def test_median_of_the_detectors_is_near_that_of_the_focal_plane():
 
 
 def test_unknown_names_are_errors():
-    with pytest.raises(UsageError, match="PRISM"):
-        background("PRISM")
+    with pytest.raises(UsageError, match="DARK"):
+        background("DARK")
     with pytest.raises(UsageError, match="WFI1"):
         detector_noise("WFI1")

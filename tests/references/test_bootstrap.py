@@ -244,6 +244,55 @@ def test_psfs_are_normalised_and_apertures_agree(store):
         np.testing.assert_allclose(entry["ap_corrections"] * entry["ee_fractions"], 1)
 
 
+def test_a_grism_exposure_needs_no_flat_and_no_psf(tmp_path, monkeypatch):
+    """As the mission's rules have it: both are N/A for dispersers."""
+    from roman_dms.references.store import ReferenceStore
+
+    kinds = ("dark", "distortion", "flat", "epsf", "ipc", "readnoise")
+    few = tuple(recipe for recipe in RECIPES if recipe.kind in kinds)
+    monkeypatch.setattr(baseline, "RECIPES", few)
+    monkeypatch.setattr(optics, "STAMP", 21)
+    context = bootstrap(tmp_path, ["WFI02"], ["GRISM", "F158", "PRISM"], size=256)
+    header = {
+        "ROMAN.META.INSTRUMENT.NAME": "WFI",
+        "ROMAN.META.INSTRUMENT.DETECTOR": "WFI02",
+        "ROMAN.META.EXPOSURE.TYPE": "WFI_SPECTRAL",
+        "ROMAN.META.EXPOSURE.START_TIME": "2027-06-01 00:00:00",
+    }
+    rules = ReferenceStore(tmp_path).context(context)
+    files = set()
+    for element, number in (("GRISM", 1), ("F158", 2), ("PRISM", 3)):
+        asked = header | {"ROMAN.META.INSTRUMENT.OPTICAL_ELEMENT": element}
+        files.add(rules.choose(asked, "distortion"))
+        assert rules.choose(asked, "distortion") == f"roman_wfi_distortion_{number:04d}.asdf"
+        assert rules.choose(asked, "dark") == "roman_wfi_dark_0001.asdf"
+        if element != "F158":
+            assert rules.choose(asked, "flat") in (None, "N/A")
+            assert rules.choose(asked, "epsf") in (None, "N/A")
+    assert len(files) == 3
+    assert not (tmp_path / "references" / "roman" / "roman_wfi_flat_0002.asdf").exists()
+
+
+def test_the_capacitance_of_neighbours_is_galsims(store):
+    """Convolved, as RAD and romanisim have it, against GalSim's own routine."""
+    galsim = pytest.importorskip("galsim")
+    from galsim import roman
+    from scipy.ndimage import convolve
+
+    image = galsim.ImageF(np.random.default_rng(2).random((20, 30), dtype=np.float32))
+    found = convolve(image.array.astype(float), np.array(store.tree("ipc")["data"], dtype=float))
+    roman.applyIPC(image, edge_treatment="crop")
+    np.testing.assert_allclose(found[1:-1, 1:-1], image.array[1:-1, 1:-1], rtol=1e-5)
+    assert np.sum(store.tree("ipc")["data"]) == pytest.approx(1, abs=1e-6)
+
+
+def test_romanisim_reads_the_capacitance(store):
+    models = pytest.importorskip("romanisim.models.ipc")
+    path = store.path / "references" / "roman" / "roman_wfi_ipc_0001.asdf"
+    model = models.IPC(usecrds=True, reffiles={"ipc": str(path)})
+    np.testing.assert_allclose(model.ipc_kernel, store.tree("ipc")["data"], rtol=1e-6)
+
+
 def test_what_cannot_be_is_refused(tmp_path):
     with pytest.raises(UsageError, match="no filter 'F999'"):
         bootstrap(tmp_path, ["WFI01"], ["F999"], size=256)

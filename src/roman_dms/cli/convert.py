@@ -1,4 +1,4 @@
-"""``rdms convert``: L2 images from ASDF to FITS and back."""
+"""``rdms convert``: L2 images and L3 mosaics from ASDF to FITS and back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False),
               help="Where to write; the suffix, .fits or .asdf, tells the format.")  # fmt: skip
 def command(file: str, output: Path) -> None:
-    """Convert an L2 image between ASDF and FITS, without loss.
+    """Convert an L2 image or L3 mosaic between ASDF and FITS, without loss.
 
     The FITS file has the usual keywords, the arrays as extensions, a FITS WCS
     with its largest error in WCSRESID, and the whole tree with the exact WCS in

@@ -57,14 +57,19 @@ def command() -> None:
 )  # fmt: skip
 @click.option(
     "--filter", "filters", multiple=True, default=("F158",), show_default=True,
-    help="F062 to F213, or 'all'; may be repeated.",
+    help="F062 to F213, GRISM, PRISM, or 'all' filters; may be repeated.",
 )  # fmt: skip
 @click.option("--size", default=4096, show_default=True, help="Rows and columns of the detectors.")
 @click.option("--seed", default=0, show_default=True, help="The same seed gives the same values.")
 @click.option(
+    "--measured", type=int, metavar="SEED",
+    help="Make the files as a calibration programme would have measured the same detectors, "
+    "with errors drawn from SEED; by default they are the truth.",
+)  # fmt: skip
+@click.option(
     "--miniature", is_flag=True,
     help="The detector that the miniature exposure in tests/data was cut from, cut alike; "
-    "the options above are then ignored.",
+    "the options above, but --measured, are then ignored.",
 )  # fmt: skip
 def bootstrap(
     store: Path | None,
@@ -72,15 +77,23 @@ def bootstrap(
     filters: tuple[str, ...],
     size: int,
     seed: int,
+    measured: int | None,
     miniature: bool,
 ) -> None:
     """Make a complete, synthetic baseline of reference files and a context of them.
 
     The values come from public figures of the instrument, the structure is drawn
     at random. Nothing of the mission's own files is in it.
+
+    Simulate with one store and calibrate with another that knows the same detectors
+    as well as they can be measured:
+
+    \b
+    rdms references bootstrap --store truth --seed 5
+    rdms references bootstrap --store measured --seed 5 --measured 1
     """
     from roman_dms.instrument.detectors import NAMES
-    from roman_dms.instrument.optical_elements import FILTERS
+    from roman_dms.instrument.optical_elements import DISPERSERS, FILTERS
     from roman_dms.references import default_path
     from roman_dms.references.bootstrap import MINIATURE
     from roman_dms.references.bootstrap import bootstrap as make
@@ -88,13 +101,16 @@ def bootstrap(
     folder = store or default_path()
     what: dict[str, Any] = {
         "detectors": NAMES if "all" in detectors else detectors,
-        "filters": tuple(FILTERS) if "all" in filters else filters,
+        "filters": (*FILTERS, *(e for e in DISPERSERS if e in filters))
+        if "all" in filters
+        else filters,
         "size": size,
         "seed": seed,
     }
     context = make(
         folder,
         progress=lambda name: click.echo(f"made {name}", err=True),
+        measured=measured,
         **(MINIATURE if miniature else what),
     )
     click.echo(f"{context} in {folder}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from roman_dms.formats.products import (
+        read_mosaic,
         read_product,
         read_rate_image,
         read_raw_exposure,
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "read_mosaic",
     "read_product",
     "read_rate_image",
     "read_raw_exposure",

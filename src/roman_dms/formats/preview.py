@@ -17,6 +17,7 @@ from roman_dms.instrument.quality import Pixel
 from roman_dms.products.arrays import pixel_fields
 from roman_dms.products.exposure import Ramp, RateImage, RawExposure
 from roman_dms.products.metadata import Metadata
+from roman_dms.products.mosaic import Mosaic
 from roman_dms.products.reference import Reference
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FilePath = str | os.PathLike[str]
-Product = RawExposure | Ramp | RateImage | Reference
+Product = RawExposure | Ramp | RateImage | Mosaic | Reference
 
 _LONGEST_SIDE = 1024
 """Pixels of the picture; a detector is averaged down to it."""
@@ -78,6 +79,9 @@ def panel_of(product: Product) -> Panel:
         good = (product.dq & Pixel.DO_NOT_USE) == 0
         image, scale = averaged(product.data, good)
         return Panel(image, scale, "Calibrated: count rate", "DN / s")
+    if isinstance(product, Mosaic):
+        image, scale = averaged(product.data, product.weight > 0)
+        return Panel(image, scale, "Mosaic: surface brightness", "MJy / sr")
     if isinstance(product, Ramp):
         image, scale = averaged(_last_plane(product.data))
         return Panel(image, scale, "Ramp: last resultant", "DN")
@@ -130,7 +134,7 @@ def _last_plane(array: Any) -> NDArray[Any]:
 
 def _heading(meta: Metadata) -> str:
     parts = [
-        meta.get("instrument.detector"),
+        meta.get("instrument.detector", meta.get("wcsinfo.skycell_name")),
         meta.get("instrument.optical_element"),
         str(meta.get("exposure.type", "")).replace("_", " "),
         getattr(meta.get("exposure.start_time"), "isot", "")[:19].replace("T", " "),

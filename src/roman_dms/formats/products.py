@@ -16,15 +16,18 @@ from roman_dms.formats.exposures import (
     tree_of_rate,
     tree_of_raw,
 )
+from roman_dms.formats.mosaics import MOSAIC, mosaic_of, read_mosaic, tree_of_mosaic
 from roman_dms.formats.ramps import RAMP, ramp_of, tree_of_ramp
 from roman_dms.formats.reference_files import FOLDER, read_reference, reference_of
 from roman_dms.formats.sources import FilePath
 from roman_dms.formats.trees import open_tagged
 from roman_dms.formats.writing import Compression, write_tree
 from roman_dms.products.exposure import Ramp, RateImage, RawExposure
+from roman_dms.products.mosaic import Mosaic
 from roman_dms.products.reference import Reference
 
 __all__ = [
+    "read_mosaic",
     "read_product",
     "read_rate_image",
     "read_raw_exposure",
@@ -33,11 +36,11 @@ __all__ = [
     "write_tree",
 ]
 
-Product = RawExposure | Ramp | RateImage | Reference
+Product = RawExposure | Ramp | RateImage | Mosaic | Reference
 
 
 def read_product(path: FilePath) -> Product:
-    """The product in a file: an L1 exposure, a ramp, an L2 image or a reference.
+    """The product in a file: an L1 exposure, a ramp, an L2 image, a mosaic or a reference.
 
     Raises
     ------
@@ -51,24 +54,36 @@ def read_product(path: FilePath) -> Product:
         return rate_image_of(file)
     if file.schema == RAMP:
         return ramp_of(file)
+    if file.schema == MOSAIC:
+        return mosaic_of(file)
     if file.schema.startswith(FOLDER):
         return reference_of(file)
     raise FormatError(
         f"The file {file.name} has the schema {file.schema!r}.",
-        "an L1 exposure, a ramp, an L2 image or a reference file",
+        "an L1 exposure, a ramp, an L2 image, an L3 mosaic or a reference file",
     )
 
 
 def write_product(
-    product: RawExposure | Ramp | RateImage,
+    product: RawExposure | Ramp | RateImage | Mosaic,
     path: str | os.PathLike[str],
     *,
     compression: Compression = "lz4",
+    keep_date: bool = False,
 ) -> None:
-    """Write an L1 exposure, a ramp or an L2 image.
+    """Write an L1 exposure, a ramp, an L2 image or an L3 mosaic.
 
     ``meta.filename`` and ``meta.file_date`` are set here; all other metadata are
     the caller's.
+
+    Parameters
+    ----------
+    product, path
+        What to write, and where.
+    compression
+        Of the arrays.
+    keep_date
+        Leave ``meta.file_date`` as it is, so that the same product gives the same file.
 
     Raises
     ------
@@ -80,11 +95,14 @@ def write_product(
     from astropy.time import Time  # noqa: PLC0415 - not for readers
 
     now = Time(Time.now(), format="isot")
-    meta = product.meta.updated({"filename": Path(path).name, "file_date": now})
+    dated = {} if keep_date else {"file_date": now}
+    meta = product.meta.updated({"filename": Path(path).name, **dated})
     if isinstance(product, RateImage):
         tree, schema = tree_of_rate(product), RATE
     elif isinstance(product, Ramp):
         tree, schema = tree_of_ramp(product), RAMP
+    elif isinstance(product, Mosaic):
+        tree, schema = tree_of_mosaic(product), MOSAIC
     else:
         tree, schema = tree_of_raw(product), RAW
     write_tree(schema, tree | {"meta": meta.tree()}, path, compression=compression)

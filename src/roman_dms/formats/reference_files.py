@@ -16,6 +16,7 @@ from roman_dms.products.metadata import Metadata
 from roman_dms.products.reference import (
     KINDS,
     IntegralNonlinearity,
+    Ipc,
     Photometry,
     Reference,
 )
@@ -57,6 +58,8 @@ def reference_of(file: TaggedFile) -> Reference:
         raise MetadataError(f"The file {file.name} has no metadata.", "a mapping 'meta'")
     if kind == IntegralNonlinearity.kind:
         return _integral_nonlinearity(Metadata(meta), tree, file.name)
+    if kind == Ipc.kind:
+        return _interpixel_capacitance(Metadata(meta), tree, file.name)
     if kind == Photometry.kind:
         return _photometry(Metadata(meta), tree, file.name)
     return _plain(KINDS[kind], Metadata(meta), tree, file.name)
@@ -125,6 +128,18 @@ def _integral_nonlinearity(meta: Metadata, tree: Mapping[str, Any], name: str) -
             "as many corrections a channel as values",
         )
     return IntegralNonlinearity(meta=meta, value=value.astype(np.uint16), corrections=corrections)
+
+
+def _interpixel_capacitance(meta: Metadata, tree: Mapping[str, Any], name: str) -> Reference:
+    """A kernel with a centre, scaled to keep the charge."""
+    kernel = np.asarray(_branch(tree, "data", name), dtype=np.float32)
+    centred = kernel.ndim == 2 and all(size % 2 for size in kernel.shape)
+    if not centred or not np.all(np.isfinite(kernel)) or kernel.sum() <= 0:
+        raise FormatError(
+            f"The kernel of {name} is {kernel.shape}, its sum {kernel.sum()}.",
+            "finite numbers, an odd number of rows and columns, and a sum of 1",
+        )
+    return Ipc(meta=meta, data=kernel / kernel.sum())
 
 
 def _photometry(meta: Metadata, tree: Mapping[str, Any], name: str) -> Reference:

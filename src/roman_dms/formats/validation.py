@@ -9,6 +9,7 @@ from roman_dms.errors import FormatError, MetadataError
 from roman_dms.formats import rad
 from roman_dms.formats.container import Container
 from roman_dms.formats.exposures import RATE, RAW
+from roman_dms.formats.mosaics import MOSAIC
 from roman_dms.formats.products import read_product
 from roman_dms.formats.rad import Violation
 from roman_dms.formats.sources import FilePath
@@ -29,7 +30,7 @@ def validate_file(path: FilePath) -> list[Violation]:
     if not rad.is_known(file.tag):
         return [Violation("roman", f"the tag {file.tag}", f"a tag of rad {rad.release()}")]
     found = [*rad.violations(file.root), *_damaged_blocks(file.container)]
-    if not found and file.schema in {RAW, RATE}:
+    if not found and file.schema in {RAW, RATE, MOSAIC}:
         try:
             read_product(path)
         except (FormatError, MetadataError) as error:

@@ -78,6 +78,27 @@ def write_tree(
         write_asdf(file, root, lowering.arrays, compression)
 
 
+def write_plain(
+    tree: Mapping[str, Any],
+    path: str | os.PathLike[str],
+    *,
+    compression: Compression = "lz4",
+) -> None:
+    """Write a tree that is no product of RAD to an ASDF file.
+
+    Raises
+    ------
+    FormatError
+        If it holds an object that ASDF cannot store.
+    FileError
+        If the file cannot be written; nothing is left behind then.
+    """
+    lowering = Lowering()
+    root = TaggedDict(lowering.lower(tree), "tag:stsci.edu:asdf/core/asdf-1.1.0")
+    with replacing(Path(path)) as file:
+        write_asdf(file, root, lowering.arrays, compression)
+
+
 def root_of(tag: str, tree: Mapping[str, Any]) -> TaggedDict:
     """The whole tagged tree of a file, around the tagged tree of its product."""
     roman = TaggedDict(tree, rad.newest_tag(tag))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from roman_dms.errors import UsageError
 from roman_dms.instrument.detectors import NAMES
 from roman_dms.instrument.installed_tables import instrument_table
-from roman_dms.instrument.optical_elements import FILTERS
+from roman_dms.instrument.optical_elements import DISPERSERS, FILTERS
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,16 @@ class DetectorNoise:
         return self.cds_noise / math.sqrt(2)
 
 
+DISPERSED = {"GRISM": "Grism (G150)", "PRISM": "Prism (P127)"}
+"""Name of a disperser in the table of zodiacal light, where all orders are summed."""
+
+DISPERSED_THERMAL = 0.0
+"""Thermal rate through grism and prism [electron / s / pixel]: none is published for
+them; below 2 micron the telescope is dark, and ``galsim.roman`` has 0."""
+
+
 def background(element: str) -> Background:
-    """Return the background of a filter.
+    """Return the background of a filter, of the grism or of the prism.
 
     >>> background("F213").thermal
     4.38
@@ -54,10 +62,15 @@ def background(element: str) -> Background:
     Raises
     ------
     UsageError
-        For anything that is not one of the eight filters.
+        For anything that is neither one of the eight filters nor a disperser.
     """
-    if element not in FILTERS:
-        raise UsageError(f"There is no background for {element!r}.", f"one of {', '.join(FILTERS)}")
+    if element not in FILTERS + DISPERSERS:
+        known = ", ".join(FILTERS + DISPERSERS)
+        raise UsageError(f"There is no background for {element!r}.", f"one of {known}")
+    if element in DISPERSED:
+        sky = instrument_table("Spectroscopy/ZodiacalLight/grism_prism_zodiacal_light.ecsv")
+        rate = float(sky["rate"][sky["element"].index(DISPERSED[element])])
+        return Background(rate, DISPERSED_THERMAL)
     zodiacal = instrument_table("Imaging/ZodiacalLight/zodiacal_light.ecsv")
     thermal = instrument_table("Imaging/Backgrounds/internal_thermal_backgrounds.ecsv")
     return Background(

@@ -67,6 +67,9 @@ ELEMENTS = {
 FILTERS = tuple(element.name for element in ELEMENTS.values() if element.is_imaging)
 """Names of the eight filters."""
 
+DISPERSERS = tuple(element.name for element in ELEMENTS.values() if element.is_dispersed)
+"""Names of the grism and the prism."""
+
 
 def optical_element(name: str) -> OpticalElement:
     """Return the optical element of a name.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from roman_dms.instrument.ma_tables import ma_table
+
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedExposure:
@@ -35,6 +37,22 @@ class PlannedExposure:
     observation: int = 1
     visit: int = 1
     exposure: int = 1
+
+    @property
+    def exposure_time(self) -> float:
+        """Time from reset to the last read [s].
+
+        Raises
+        ------
+        UsageError
+            For an MA table that does not exist.
+        """
+        return ma_table(self.ma_table).read_pattern.exposure_time
+
+    @property
+    def end(self) -> float:
+        """End of the exposure, UTC as a modified Julian date [d]."""
+        return self.start + self.exposure_time / 86400
 
     @property
     def visit_id(self) -> str:

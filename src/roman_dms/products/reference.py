@@ -130,6 +130,15 @@ class Flat(Reference):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ipc(Reference):
+    """Interpixel capacitance: coupling of neighbouring pixels."""
+
+    kind: ClassVar[str] = "ipc"
+    data: NDArray[np.float32]
+    """(row, column), both odd: kernel that the charge of the pixels is convolved with, sum 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Photometry(Reference):
     """Conversion of count rate to surface brightness, by optical element."""
 
@@ -151,7 +160,7 @@ KINDS: dict[str, type[Reference]] = {
     cls.kind: cls
     for cls in (
         Mask, Saturation, ReferencePixels, DarkDecay, Linearity, InverseLinearity,
-        IntegralNonlinearity, Gain, ReadNoise, DarkRate, Flat, Photometry, Distortion,
+        IntegralNonlinearity, Ipc, Gain, ReadNoise, DarkRate, Flat, Photometry, Distortion,
     )
 }  # fmt: skip
 """The kinds that steps ask for, by the name that CRDS uses."""

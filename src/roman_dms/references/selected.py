@@ -34,6 +34,11 @@ class SelectedReferences:
         """Name of the context."""
         return self._selection.name
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds that the context or the overrides know."""
+        return tuple({*self._selection.kinds, *self._overrides})
+
     def load(
         self, meta: Metadata, kinds: Mapping[str, type[Reference]]
     ) -> Mapping[str, tuple[str, Reference] | None]:

@@ -1,18 +1,26 @@
-"""Which files a baseline has, and the writing of them."""
+"""Which files a baseline has, and the writing of them.
+
+Dispersed exposures need little of their own: dark, linearity and the rest serve all
+elements, and neither the mission nor this package flat-fields spectra or has an
+empirical PSF of them.  A grism or prism gets the one file that is selected by element
+besides, the distortion, which is that of the filters: the position of the undeviated
+wavelength, without the disperser's own distortion.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from roman_dms.errors import UsageError
 from roman_dms.instrument.detectors import detector
-from roman_dms.instrument.optical_elements import FILTERS
+from roman_dms.instrument.optical_elements import DISPERSERS, FILTERS
 from roman_dms.references.bootstrap import noise, optics, pixels, response, skycells, tables
 from roman_dms.references.bootstrap.frame import Frame
+from roman_dms.references.bootstrap.measurement import origin
 from roman_dms.references.kinds import kind_of
 from roman_dms.references.submission import build_context
 
@@ -42,7 +50,8 @@ class Recipe:
     kind: str
     make: Callable[..., dict[str, Any]]
     """Takes a frame, and an optical element where there is a file for each; gives a tree."""
-    one_for: Literal["all", "detector", "element"] = "detector"
+    one_for: Literal["all", "detector", "element", "filter"] = "detector"
+    """``element``: each filter, grism and prism; ``filter``: these alone."""
 
 
 RECIPES = (
@@ -51,16 +60,17 @@ RECIPES = (
     Recipe("gain", pixels.gain),
     Recipe("readnoise", pixels.readnoise),
     Recipe("dark", pixels.dark),
-    Recipe("flat", pixels.flat, "element"),
+    Recipe("flat", pixels.flat, "filter"),
     Recipe("linearity", response.linearity),
     Recipe("inverselinearity", response.inverselinearity),
     Recipe("integralnonlinearity", response.integralnonlinearity),
+    Recipe("ipc", response.ipc),
     Recipe("refpix", noise.refpix),
     Recipe("darkdecaysignal", noise.darkdecaysignal, "all"),
     Recipe("photom", optics.photom),
     Recipe("area", optics.area),
     Recipe("distortion", optics.distortion, "element"),
-    Recipe("epsf", optics.epsf, "element"),
+    Recipe("epsf", optics.epsf, "filter"),
     Recipe("apcorr", optics.apcorr),
     Recipe("matable", tables.matable, "all"),
     Recipe("detectorstatus", tables.detectorstatus, "all"),
@@ -79,6 +89,7 @@ def bootstrap(
     progress: Progress | None = None,
     *,
     window: tuple[int, int] | None = None,
+    measured: int | None = None,
 ) -> str:
     """Make a baseline of reference files in a store, and a context of them.
 
@@ -89,7 +100,7 @@ def bootstrap(
     detectors
         Names, ``WFI01`` to ``WFI18``.
     filters
-        Imaging elements, ``F062`` to ``F213``.
+        Optical elements, ``F062`` to ``F213``, ``GRISM`` and ``PRISM``.
     size
         Rows and columns of the detectors [pixel].
     seed
@@ -98,6 +109,10 @@ def bootstrap(
         Called with the name of each file when it is written.
     window
         (x0, y0): cut the detectors from real ones of 4096 pixels, at this corner.
+    measured
+        Make the files as a programme of calibration would have measured the
+        detectors that ``seed`` stands for, with errors drawn from this seed
+        (:mod:`~roman_dms.references.bootstrap.measurement`); None gives the truth.
 
     Returns
     -------
@@ -107,10 +122,10 @@ def bootstrap(
     Raises
     ------
     UsageError
-        For a detector, filter, size or window that cannot be.
+        For a detector, element, size or window that cannot be.
     """
-    frames = [_frame(name, size, seed, window) for name in detectors]
-    _check_filters(filters)
+    frames = [replace(_frame(name, size, seed, window), measured=measured) for name in detectors]
+    _check_elements(filters)
     if not frames:
         raise UsageError("No detector was named.", "one or more of WFI01 to WFI18")
     folder = Path(store) / "references" / "roman"
@@ -122,7 +137,8 @@ def bootstrap(
         written.append(path)
         if progress:
             progress(path.name)
-    return build_context(store, written, f"Synthetic baseline, seed {seed}")
+    errors = "" if measured is None else f", with errors of measurement, seed {measured}"
+    return build_context(store, written, f"Synthetic baseline, seed {seed}{errors}")
 
 
 def _frame(name: str, size: int, seed: int, window: tuple[int, int] | None) -> Frame:
@@ -131,21 +147,28 @@ def _frame(name: str, size: int, seed: int, window: tuple[int, int] | None) -> F
     return Frame(detector(name), seed, window, detector(name, (size, size)).rows)
 
 
-def _check_filters(filters: Sequence[str]) -> None:
-    for element in filters:
-        if element not in FILTERS:
-            raise UsageError(f"There is no filter {element!r}.", "one of " + ", ".join(FILTERS))
+def _check_elements(elements: Sequence[str]) -> None:
+    known = FILTERS + DISPERSERS
+    for element in elements:
+        if element not in known:
+            raise UsageError(
+                f"There is no filter {element!r}, nor a disperser.", "one of " + ", ".join(known)
+            )
 
 
-def _plan(frames: list[Frame], filters: Sequence[str]) -> Iterator[tuple[Recipe, Frame, str]]:
+def _plan(frames: list[Frame], elements: Sequence[str]) -> Iterator[tuple[Recipe, Frame, str]]:
     """What is to be made, all kinds of a detector together, since they share its bad pixels."""
     yield from ((recipe, frames[0], "") for recipe in RECIPES if recipe.one_for == "all")
     for frame in frames:
         for recipe in RECIPES:
             if recipe.one_for == "detector":
                 yield recipe, frame, ""
-            if recipe.one_for == "element":
-                yield from ((recipe, frame, element) for element in filters)
+            elif recipe.one_for != "all":
+                yield from (
+                    (recipe, frame, element)
+                    for element in elements
+                    if recipe.one_for == "element" or element in FILTERS
+                )
 
 
 def _next_path(folder: Path, kind: str) -> Path:
@@ -191,7 +214,7 @@ def _metadata(recipe: Recipe, frame: Frame, element: str) -> dict[str, Any]:
     meta: dict[str, Any] = {
         "reftype": kind.name if kind.is_parameters else kind.name.upper(),
         "pedigree": "SIMULATION",
-        "description": f"{kind.description} Synthetic baseline, seed {frame.seed}.",
+        "description": f"{kind.description} {origin(frame, kind.name)}",
         "author": "Roman DMS",
         "useafter": USEAFTER,
         "telescope": "ROMAN",
@@ -200,7 +223,7 @@ def _metadata(recipe: Recipe, frame: Frame, element: str) -> dict[str, Any]:
     }
     if element:
         instrument["optical_element"] = element
-    if recipe.kind in ("dark", "area"):
+    if recipe.kind in ("dark", "area", "ipc"):
         instrument["optical_element"] = "NOT_CONFIGURED"
     if recipe.kind in ("dark", "readnoise"):
         meta["exposure"] = {"type": "WFI_IMAGE", "p_exptype": "|".join(EXPOSURE_TYPES) + "|"}

@@ -39,6 +39,9 @@ class Frame:
     size: int = 4096
     """Rows and columns of the window."""
 
+    measured: int | None = None
+    """Seed of the errors with which a programme measured the detector; None for the truth."""
+
     def __post_init__(self) -> None:
         if self.window is None:
             return
@@ -74,8 +77,17 @@ class Frame:
 
     def random(self, kind: str, *keys: str) -> np.random.Generator:
         """A generator that depends on the seed, the kind, the detector and ``keys`` alone."""
+        return self._generator(self.seed, kind, *keys)
+
+    def measurement(self, kind: str, *keys: str) -> np.random.Generator | None:
+        """A generator of errors of measurement; None where the truth is asked for."""
+        if self.measured is None:
+            return None
+        return self._generator(self.measured, kind, "measurement", *keys)
+
+    def _generator(self, seed: int, kind: str, *keys: str) -> np.random.Generator:
         words = [zlib.crc32(word.encode()) for word in (kind, self.detector.name, *keys)]
-        return np.random.default_rng(np.random.SeedSequence([self.seed, *words]))
+        return np.random.default_rng(np.random.SeedSequence([seed, *words]))
 
     @property
     def rows(self) -> NDArray[np.int64]:

@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from roman_dms.references.bootstrap import measurement
 from roman_dms.references.bootstrap.frame import Frame
 
 SUPPLY_NOISE = 1.6
@@ -133,6 +134,10 @@ def darkdecaysignal(frame: Frame) -> dict[str, Any]:
     """Decaying dark signal after a reset of each detector, near 0.4 DN and 23 s."""
     random = np.random.default_rng(np.random.SeedSequence([frame.seed, 18]))
     amplitudes, times = 0.4 + 0.04 * random.uniform(-1, 1, 18), 23 + 2 * random.uniform(-1, 1, 18)
+    if frame.measured is not None:
+        programme = np.random.default_rng(np.random.SeedSequence([frame.measured, 18]))
+        error = 1 + measurement.DECAY_ERROR * programme.standard_normal((2, 18))
+        amplitudes, times = amplitudes * error[0], times * error[1]
     return {
         "decay_table": {
             f"WFI{number:02d}": {"amplitude": float(a), "time_constant": float(t)}

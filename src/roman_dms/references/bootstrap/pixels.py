@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from roman_dms.instrument.detectors import Detector
 from roman_dms.instrument.installed_tables import instrument_table
 from roman_dms.instrument.quality import Pixel
+from roman_dms.references.bootstrap import measurement
 from roman_dms.references.bootstrap.frame import Frame, Map, scatter, smooth
+from roman_dms.references.bootstrap.measurement import deviates
 from roman_dms.references.bootstrap.noise import CORRELATED_NOISE
 
 GAIN = 1.8
@@ -106,6 +108,8 @@ def saturation(frame: Frame) -> dict[str, Any]:
     random, shape = frame.random("saturation"), frame.detector.shape
     data = 1 + 0.02 * smooth(random, shape) + 0.01 * scatter(random, shape)
     data = np.clip(SATURATION * data, 0.8 * SATURATION, 59000).astype(np.float32)
+    error = measurement.SATURATION_ERROR * deviates(frame, "saturation")
+    data = (data * (1 - measurement.margin(frame) + error)).astype(np.float32)
     return {"data": frame.cut(data), "dq": _no_flags(frame)}
 
 
@@ -127,6 +131,7 @@ def gain(frame: Frame) -> dict[str, Any]:
         random.standard_normal(frame.detector.channels), frame.detector.channel_width
     )
     data = 1 + 0.01 * channels.astype(np.float32) + 0.003 * scatter(random, shape)
+    data *= 1 + measurement.GAIN_ERROR * deviates(frame, "gain")
     return {"data": frame.cut((median_gain(frame) * data).astype(np.float32))}
 
 
@@ -143,6 +148,7 @@ def readnoise(frame: Frame) -> dict[str, Any]:
     data = np.exp(0.04 * smooth(random, shape) + 0.1 * scatter(random, shape))
     data[random.random(shape, dtype=np.float32) < 5e-3] *= 2
     data[has(bad_pixels(frame), Pixel.TELEGRAPH)] *= 5
+    data *= 1 + measurement.READ_NOISE_ERROR * deviates(frame, "readnoise")
     return {"data": frame.cut((median * data).astype(np.float32))}
 
 
@@ -163,8 +169,9 @@ def dark(frame: Frame) -> dict[str, Any]:
     rate[frame.is_border] = 0
     error = 0.03 * np.sqrt(median * rate) + 0.02 * median
     dq = faults & np.uint32(Pixel.HOT | Pixel.WARM)
+    measured_rate = np.where(frame.is_border, 0, rate + error * deviates(frame, "dark"))
     return {
-        "dark_slope": frame.cut(rate.astype(np.float32)),
+        "dark_slope": frame.cut(measured_rate.astype(np.float32)),
         "dark_slope_error": frame.cut(error.astype(np.float32)),
         "dq": frame.cut(dq),
     }
@@ -189,6 +196,7 @@ def flat(frame: Frame, element: str) -> dict[str, Any]:
     dq[dead] |= np.uint32(Pixel.NO_FLAT_FIELD)
     science = (slice(border, -border),) * 2
     error = np.full(shape, 1e-3, dtype=np.float32)
+    data = np.where(dead, 0, data + error * deviates(frame, "flat", element))
     return {
         "data": frame.cut_science(data[science].astype(np.float32)),
         "err": frame.cut_science(error[science]),

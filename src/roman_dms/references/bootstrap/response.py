@@ -1,4 +1,4 @@
-"""How the electronics answer to charge: classic and integral non-linearity.
+"""How the electronics answer to charge: non-linearity, and coupling of neighbours.
 
 A pixel counts less the more it holds.  The measured signal m relates to the
 linear signal y by
@@ -20,7 +20,9 @@ from numpy.polynomial import polynomial
 from numpy.typing import NDArray
 
 from roman_dms.instrument.quality import Pixel
+from roman_dms.references.bootstrap import measurement
 from roman_dms.references.bootstrap.frame import Frame, Map, scatter, smooth
+from roman_dms.references.bootstrap.measurement import deviates
 from roman_dms.references.bootstrap.pixels import bad_pixels, has
 
 FULL_SCALE = 65535.0
@@ -47,6 +49,8 @@ def pixel_coefficients(frame: Frame) -> tuple[Map, Map]:
                               -SPREAD, SPREAD))
         for median, wide, fine in ((A, 0.05, 0.05), (C, 0.08, 0.05))
     )  # fmt: skip
+    a *= 1 + measurement.NONLINEARITY_ERROR * deviates(frame, "linearity", "a")
+    c *= 1 + measurement.NONLINEARITY_ERROR * deviates(frame, "linearity", "c")
     uncorrected = frame.is_border | has(bad_pixels(frame), Pixel.DEAD)
     a[uncorrected] = np.nan
     return frame.cut(a.astype(np.float32)), frame.cut(c.astype(np.float32))
@@ -115,6 +119,20 @@ def _uncorrected(frame: Frame) -> NDArray[np.uint32]:
     return frame.cut(np.where(dead, np.uint32(Pixel.NO_LIN_CORR), np.uint32(0)))
 
 
+def ipc(_frame: Frame) -> dict[str, Any]:
+    """Kernel of the interpixel capacitance (3, 3), the same for all detectors.
+
+    To be convolved with an image, as RAD has it: ``data[0, 0]`` is the part of a
+    pixel's charge that its neighbour one row down and one column left shows.
+    Source: ``galsim.roman.ipc_kernel``, which GalSim correlates with an image, so that
+    it is turned by 180 degrees here.
+    """
+    from galsim import roman  # noqa: PLC0415 - slow to import
+
+    kernel = np.asarray(roman.ipc_kernel.array, dtype=np.float64)[::-1, ::-1]
+    return {"data": (kernel / kernel.sum()).astype(np.float32)}
+
+
 def integralnonlinearity(frame: Frame) -> dict[str, Any]:
     """Correction of the converter of each channel, within about 4 DN.
 
@@ -125,12 +143,17 @@ def integralnonlinearity(frame: Frame) -> dict[str, Any]:
     whole, first = frame.detector, frame.first_channel
     random = frame.random("integralnonlinearity")
     shapes = random.uniform(0, 1, (whole.channels, 4))[first : first + frame.kept.channels]
+    programme = frame.measurement("integralnonlinearity")
+    errors = np.zeros(whole.channels)
+    if programme is not None:
+        errors = measurement.CONVERTER_ERROR * programme.standard_normal(whole.channels)
     table = {}
     for channel, (height, phase, slow_height, slow_phase) in enumerate(shapes):
         x = 2 * np.pi * (value / 16384 + phase)
         saw = np.sin(x) + np.sin(2 * x) / 3 + np.sin(3 * x) / 8
         slow = np.sin(2 * np.pi * (value / 65536 + slow_phase))
         correction = (1 + height) * saw + (0.5 + slow_height) * slow
+        correction *= 1 + errors[first + channel]
         table[f"science_channel_{channel + 1:02d}"] = {
             "instrument_channel": first + channel,
             "correction": np.round(correction * 1024) / 1024,

@@ -80,6 +80,13 @@ def ring_declination(k: int) -> float:
     return float(np.degrees(np.arcsin(z)))
 
 
+def region_of(ra: float, dec: float) -> NDArray[Any]:
+    """The projection region that holds a position: a table of one row, without its extent."""
+    region = np.zeros(1, REGION)
+    _locate(region[0], ra % 360, dec)
+    return region
+
+
 def _locate(region: Any, ra: float, dec: float) -> None:
     """Fill in the region that a position lies in."""
     ring = min(range(0, 4 * N_SIDE + 1, 2), key=lambda k: abs(ring_declination(k) - dec))

@@ -1,0 +1,53 @@
+"""Interpixel capacitance against scipy and conservation of charge."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from roman_dms.errors import FormatError
+from roman_dms.simulation.signatures.effects import Effects
+from roman_dms.simulation.signatures.interpixel_capacitance import (
+    KERNEL,
+    InterpixelCapacitance,
+    spread,
+)
+from roman_dms.simulation.signatures.properties import Properties
+from roman_dms.simulation.signatures.read_out import read_out
+
+
+def test_equals_convolution():
+    image = np.random.default_rng(1).uniform(0, 1000, (20, 33)).astype(np.float32)
+    padded = np.pad(image, 1)
+    kernel = (np.array(KERNEL) / np.sum(KERNEL)).astype(np.float32)
+    seen = np.empty((20, 35), np.float32)
+    spread(padded, kernel, seen)
+    expected = ndimage.convolve(image.astype(float), kernel.astype(float), mode="constant")
+    assert np.allclose(seen[:, 1:-1], expected, rtol=1e-5)
+
+
+def test_kernel_of_galsim():
+    roman = pytest.importorskip("galsim.roman")
+    assert np.allclose(KERNEL, roman.ipc_kernel.array, atol=1e-8)
+
+
+def test_read_out_spreads_charge_and_loses_none(small, pattern):
+    """Points in the middle, on the seam of two bands and in a corner; an uneven kernel."""
+    rate = np.zeros(small.science_shape, np.float32)
+    for row, column in ((20, 100), (11, 50), (12, 60), (27, 130), (0, 0)):
+        rate[row, column] = 1000
+    kernel = np.array([[1, 4, 2], [5, 80, 6], [3, 7, 9]], float)
+    properties = Properties(gain=1.0, ipc_kernel=kernel)
+    data = read_out(rate, properties, small, pattern, Effects.only("ipc")).data
+    expected = ndimage.convolve(rate.astype(float), kernel / kernel.sum(), mode="constant")
+    seen = data[:, 4:-4, 4:-4] / pattern.mean_times[:, None, None]
+    assert np.allclose(seen, expected, atol=0.5 / 3)
+    assert data[0, 4:-4, 4:-4][5:].sum() == pytest.approx(4 * 3000, abs=10)
+    border = np.ones(small.shape, bool)
+    border[4:-4, 4:-4] = False
+    assert not data[:, border].any()
+
+
+def test_a_kernel_without_sum_is_refused(small, pattern):
+    effects = Effects.only(ipc=InterpixelCapacitance(((0.0,) * 3,) * 3))
+    with pytest.raises(FormatError, match="sum"):
+        read_out(np.zeros(small.science_shape), Properties(), small, pattern, effects)
