@@ -57,6 +57,15 @@ def test_jacobian_is_that_of_a_rotated_plane():
     assert np.allclose(found, np.linalg.inv(cd) / 3600, rtol=1e-6, atol=1e-6)
 
 
+def test_jacobian_holds_up_to_the_edge(wcs):
+    mapping = pixel_map(wcs, (4088, 4088))
+    edge = np.degrees(np.arctan(mapping.reach)) * (1 - 1e-9)
+    dec = mapping.centre[1] + np.array([edge, -edge])
+    ra = np.full(2, mapping.centre[0])
+    assert np.isfinite(mapping(ra, dec)).all()
+    assert np.isfinite(mapping.jacobian(ra, dec)).all()
+
+
 def test_wcs_without_positions_is_refused():
     with pytest.raises(FormatError, match="cannot be followed"):
         pixel_map(lambda x, y, with_bounding_box: (x * np.nan, y * np.nan), (10, 10))

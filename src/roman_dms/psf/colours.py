@@ -61,7 +61,9 @@ def colours(detector: str, element: str) -> Colours:
     if optical_element(element).is_dispersed:
         return Colours(_band(element, MONOCHROMATIC), np.eye(MONOCHROMATIC))
     wavelengths, photons = _quadrature(detector, element, POINTS.get(element, FEWEST_POINTS))
-    shares = np.array([photons * wavelengths**-slope for slope in WIDE_SLOPES.get(element, SLOPES)])
+    distance = np.log(wavelengths / (photons @ wavelengths))
+    peaked = photons * np.exp(-CURVATURE.get(element, 0.0) * distance**2)
+    shares = np.array([peaked * wavelengths**-a for a in WIDE_SLOPES.get(element, SLOPES)])
     return Colours(wavelengths, shares / shares.sum(axis=1, keepdims=True))
 
 

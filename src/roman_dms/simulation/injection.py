@@ -25,6 +25,9 @@ OVERFLOW = 1.1
 """Signal at which a pixel takes no more charge, in saturation levels: so far beyond
 the threshold that it is found above it (as ``romanisim`` 0.14 does)."""
 
+NEGLIGIBLE = 0.05
+"""Light in an exposure that changes no count, where there is no noise [electron]."""
+
 HIGHEST = 65535
 """Largest count of the converter [DN]."""
 
@@ -104,7 +107,7 @@ def add_to_resultants(
 
     def add(start: int) -> None:
         band = slice(start, start + BAND_ROWS)
-        charge = _Charge(rate, band, seed, noise, kernel)
+        charge = _Charge(rate, band, pattern.exposure_time, seed, noise, kernel)
         if charge.reach.any():
             lit = charge.reach
             ramps = _raised(data[:, band][:, lit], charge, response.rows(band), pattern)
@@ -118,14 +121,17 @@ def add_to_resultants(
 class _Charge:
     """Electrons that were added to a band of rows up to some read.
 
-    Rows are drawn one by one from generators of their own, so that the row
-    beyond an edge, which capacitance couples to, is the same in both bands.
+    How many arrive in the whole exposure is drawn first and then shared among the
+    reads, so that pixels without any cost nothing.  Rows are drawn one by one from
+    generators of their own, so that the row beyond an edge, which capacitance couples
+    to, is the same in both bands.
     """
 
     def __init__(
         self,
         rate: NDArray[np.float32],
         band: slice,
+        time: float,
         seed: int,
         noise: bool,
         kernel: NDArray[np.float64] | None,
@@ -134,20 +140,31 @@ class _Charge:
         first, last = max(0, band.start - halo), min(rate.shape[0], band.stop + halo)
         self._inner = slice(band.start - first, min(band.stop, rate.shape[0]) - first)
         self._kernel = kernel
-        self._rates = [_lit(rate[row]) for row in range(first, last)]
-        self._random = [random_of_row(seed, "photons", row) for row in range(first, last)]
         self._noise = noise
-        self._electrons = np.zeros((last - first, rate.shape[1]), np.float32)
-        light = (rate[first:last] > 0).astype(np.float32)
-        self.reach = self._shared(light) > 0
+        self._left = time
+        self._random = [random_of_row(seed, "photons", row) for row in range(first, last)]
+        expected = rate[first:last].astype(np.float64) * time
+        total = [
+            random.poisson(line) if noise else np.where(line > NEGLIGIBLE, line, 0)
+            for random, line in zip(self._random, expected, strict=True)
+        ]
+        self._columns = [np.flatnonzero(line) for line in total]
+        self._coming = [line[columns] for line, columns in zip(total, self._columns, strict=True)]
+        self._electrons = np.zeros(expected.shape, np.float32)
+        self.reach = self._shared((np.array(total) > 0).astype(np.float32)) > 0
 
     def expose(self, time: float) -> NDArray[np.float32]:
         """Collect for a time [s]; what each pixel of the band shows since the start [electron]."""
-        for row, (columns, rates) in enumerate(self._rates):
+        share = min(time / self._left, 1.0)
+        self._left = max(self._left - time, 1e-9)
+        for row, columns in enumerate(self._columns):
             if columns.size:
-                expected = rates * time
-                arrived = self._random[row].poisson(expected) if self._noise else expected
+                coming = self._coming[row]
+                arrived = (
+                    self._random[row].binomial(coming, share) if self._noise else (coming * share)
+                )
                 self._electrons[row, columns] += arrived
+                self._coming[row] = coming - arrived
         return self._shared(self._electrons)
 
     def _shared(self, electrons: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -160,11 +177,6 @@ class _Charge:
             moved = padded[2 - j : 2 - j + rows, 2 - i : 2 - i + columns]
             total += np.float32(weight) * moved
         return total[self._inner]
-
-
-def _lit(rates: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    columns = np.flatnonzero(rates > 0)
-    return columns, rates[columns].astype(np.float64)
 
 
 def _raised(

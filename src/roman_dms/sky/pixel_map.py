@@ -21,6 +21,8 @@ Values = NDArray[np.float64]
 DEGREE = 9
 TOLERANCE = 1e-4
 """Largest error of the fit that is accepted [pixel]."""
+BEYOND = 1.001
+"""How much farther the fit is followed for derivatives at its edge."""
 CHUNK = 1 << 14
 """Positions that are worked on at a time, so that they stay in the cache."""
 
@@ -49,13 +51,7 @@ class PixelMap:
         ra, dec
             ``(n,)`` ICRS [deg].
         """
-        ra, dec = np.atleast_1d(np.asarray(ra, float)), np.atleast_1d(np.asarray(dec, float))
-        x, y = np.empty(ra.shape), np.empty(ra.shape)
-        for start in range(0, ra.size, CHUNK):
-            part = slice(start, start + CHUNK)
-            u, v = self._scaled(ra[part], dec[part])
-            x[part], y[part] = (_series(c, u, v) for c in self.coefficients)
-        return x, y
+        return self._pixels(ra, dec, 1.0)
 
     def jacobian(self, ra: Values, dec: Values) -> Values:
         """Pixels an arcsecond, ``(n, 2, 2)``: (x, y) by (east, north)."""
@@ -63,16 +59,26 @@ class PixelMap:
         columns = []
         for east, north in ((step, 0.0), (0.0, step)):
             shift = east / np.cos(np.radians(dec))
-            ahead = self(ra + shift, dec + north)
-            behind = self(ra - shift, dec - north)
+            ahead = self._pixels(ra + shift, dec + north, BEYOND)
+            behind = self._pixels(ra - shift, dec - north, BEYOND)
             columns.append(
                 np.stack([(a - b) / (7200 * step) for a, b in zip(ahead, behind, strict=True)], -1)
             )
         return np.stack(columns, axis=-1)
 
-    def _scaled(self, ra: Values, dec: Values) -> tuple[Values, Values]:
+    def _pixels(self, ra: Values, dec: Values, limit: float) -> tuple[Values, Values]:
+        """Pixels up to ``limit`` times the reach of the fit."""
+        ra, dec = np.atleast_1d(np.asarray(ra, float)), np.atleast_1d(np.asarray(dec, float))
+        x, y = np.empty(ra.shape), np.empty(ra.shape)
+        for start in range(0, ra.size, CHUNK):
+            part = slice(start, start + CHUNK)
+            u, v = self._scaled(ra[part], dec[part], limit)
+            x[part], y[part] = (_series(c, u, v) for c in self.coefficients)
+        return x, y
+
+    def _scaled(self, ra: Values, dec: Values, limit: float) -> tuple[Values, Values]:
         u, v = (axis / self.reach for axis in tangent_plane(ra, dec, self.centre))
-        outside = ~((np.abs(u) <= 1) & (np.abs(v) <= 1))
+        outside = ~((np.abs(u) <= limit) & (np.abs(v) <= limit))
         u[outside] = v[outside] = np.nan
         return u, v
 

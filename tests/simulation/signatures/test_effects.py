@@ -40,6 +40,7 @@ def test_settings_switch_and_change_effects():
         ({"cosmic_rays": {"rate": float("nan")}}, "finite"),
         ({"cosmic_rays": 5}, "table of parameters"),
         ({"quantisation": {"reads": "ceiling"}}, "ceiling"),
+        ({"reset": {"seed": -1}}, "whole number"),
         ({"reset": {"noise": True}}, "noise is True"),
     ],
 )

@@ -93,6 +93,13 @@ def test_moving_light_arrives_in_its_reads(small, pattern):
     data = read_out(zero, Properties(gain=1.0), small, pattern, effects, moving=moving).data
     assert data[:, 14, 34].tolist() == [50, 50, 50, 50]
     assert data[:, 24, 44].tolist() == [0, 0, 700, 700]
+    beside = Deposits.of([1, 1, 1], [-1, 3, 60], [30, -1, 40], [5000, 5000, 5000])
+    effects_ipc = Effects.only("ipc")
+    data = read_out(zero, Properties(), small, pattern, effects_ipc, moving=beside).data
+    assert not data.any()
+    wrong = Deposits.of([2], [5], [6], [-1])
+    with pytest.raises(UsageError, match="row 5, column 6, read 2"):
+        read_out(zero, Properties(), small, pattern, effects, moving=wrong)
     noisy = [
         read_out(
             zero, Properties(gain=1.0), small, pattern, Effects.only("photon_noise"), seed,

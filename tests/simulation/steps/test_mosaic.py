@@ -113,6 +113,18 @@ def test_galaxies_point_where_the_catalogue_says(field, psf, turned):
     assert middle.position_angle(end).deg % 180 == pytest.approx(30, abs=0.2)
 
 
+def test_a_scene_may_be_much_wider_than_the_mosaic(field, psf):
+    """Galaxies everywhere, also where the map of the sky ends."""
+    places = np.stack(np.meshgrid(np.arange(-560, -480, 0.7), np.arange(0, 120, 8)), -1)
+    scene = stars(field, [*places.reshape(-1, 2), (75, 60)])
+    table = scene.table.copy()
+    table["type"], table["n"], table["half_light_radius"] = "SER", 1.0, 0.2
+    mosaic, truth = simulate_mosaic(Scene(table), field, REQUEST, psf=psf)
+    assert 0 < len(truth) < len(scene)
+    assert truth["x"].min() > -501
+    assert mosaic.data[60, 75] == mosaic.data.max()
+
+
 def test_places_in_the_fits_file_are_those_of_the_catalogue(field, psf, tmp_path):
     scene = stars(field, [(33.3, 80.6)])
     mosaic, truth = simulate_mosaic(scene, field, REQUEST, psf=psf)

@@ -42,6 +42,8 @@ OPTIONS = (
     click.option("--visit", type=int, default=1, show_default=True, help="Number of the visit."),
     click.option("--exposure", type=int, default=1, show_default=True,
                  help="Number of the exposure in the visit."),
+    click.option("--any-sun-angle", is_flag=True,
+                 help="Allow pointings closer to the Sun, or farther, than Roman may look."),
     click.option("--seed", type=int, default=0, show_default=True,
                  help="The same seed gives the same files."),
     click.option("--store", type=click.Path(path_type=Path, file_okay=False),
@@ -49,6 +51,10 @@ OPTIONS = (
     click.option("--context", help="Context of the reference data."),
     click.option("--threads", type=click.IntRange(min=1), help="Threads; all cores by default."),
 )  # fmt: skip
+
+
+SAME = ("scene", "rate", "cube", "store", "context", "seed", "any_sun_angle")
+"""Options that are fields of a request, too."""
 
 
 def exposure_options(function: F) -> F:
@@ -84,7 +90,7 @@ def asked(options: Mapping[str, Any], **more: Any) -> Asked:
 
     request = ExposureRequest(
         threads=options["threads"] or os.cpu_count() or 1,
-        **{name: options[name] for name in ("scene", "rate", "cube", "store", "context", "seed")},
+        **{name: options[name] for name in SAME},
         **more,
     )
     detectors = detectors_named(options["detectors"])

@@ -65,6 +65,9 @@ class Work:
               help="Change an effect, for instance --set cosmic_rays.rate=10.")  # fmt: skip
 @click.option("--truth-image", is_flag=True,
               help="Keep the noiseless rate and the cosmic rays, too (_truth.asdf).")  # fmt: skip
+@click.option(
+    "--any-sun-angle", is_flag=True, help="Allow pointings that Roman may not take, by the Sun."
+)
 @click.option("--store", type=FOLDER, help="Folder of the reference data (RDMS_REFERENCES).")
 @click.option("--context", help="Context of the reference data, for instance roman_0001.pmap.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True,
@@ -120,7 +123,7 @@ def _asked(path: Path, options: dict[str, Any]) -> Work:
     threads = options["threads"] or max(1, (os.cpu_count() or 1) // jobs)
     request = ExposureRequest(
         settings=effects, threads=threads, truth_image=options["truth_image"],
-        **{name: options[name] for name in ("scene", "store", "context", "seed")},
+        **{name: options[name] for name in ("scene", "store", "context", "seed", "any_sun_angle")},
     )  # fmt: skip
     settings = {
         "seed": request.seed,

@@ -1,7 +1,7 @@
 """Stars by mass: magnitudes in Roman's bands, and how many there are of each mass.
 
-Dwarfs are the mean sequence of Pecaut & Mamajek (2013, ApJS 208, 9, table 5, in the
-version of March 2019).  Giants are a line from the turn-off past the red clump
+Dwarfs are the mean sequence of Pecaut & Mamajek (2013, ApJS 208, 9, table 5, as
+kept up to date by its second author).  Giants are a line from the turn-off past the red clump
 (Laney, Joner & Pietrzynski 2012, MNRAS 419, 1637: M_J -0.98, M_H -1.49, M_K -1.61)
 to the tip of the branch.  Colours are those of solar metallicity.
 """

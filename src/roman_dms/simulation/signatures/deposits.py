@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from roman_dms.errors import UsageError
+
 
 @dataclass(frozen=True)
 class Deposits:
@@ -45,6 +47,25 @@ class Deposits:
             return cls.of([], [], [], [])
         names = [field.name for field in fields(cls)]
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+    def within(self, rows: int, columns: int) -> Deposits:
+        """Those that fall on a science frame of so many rows and columns.
+
+        Raises
+        ------
+        UsageError
+            Where electrons are negative or not a number; the first entry is named.
+        """
+        bad = np.flatnonzero(~((self.electrons >= 0) & (self.electrons < np.inf)))
+        if bad.size:
+            first = self[bad[0]]
+            raise UsageError(
+                f"{first.electrons} electrons arrive at row {first.row}, column {first.column}, "
+                f"read {first.read}.",
+                "a finite number, 0 or more",
+            )
+        on_rows = (self.row >= 0) & (self.row < rows)
+        return self[on_rows & (self.column >= 0) & (self.column < columns)]
 
 
 class SortedDeposits:

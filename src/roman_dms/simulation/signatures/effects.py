@@ -126,6 +126,8 @@ def _from_setting(name: str, value: Any) -> Any:
         )
     known = {field.name: field.default for field in dataclasses.fields(DEFAULTS[name])}
     _check_names(value, known, f"parameter of {name}")
+    if "seed" in value and not (type(value["seed"]) is int and value["seed"] >= 0):
+        raise UsageError(f"{name}.seed is {value['seed']!r}.", "a whole number, 0 or more")
     return dataclasses.replace(
         DEFAULTS[name],
         **{key: _value(f"{name}.{key}", given, known[key]) for key, given in value.items()},

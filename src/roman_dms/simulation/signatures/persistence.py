@@ -13,6 +13,7 @@ proportional to the charge that a pixel held at the end of its exposure.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -68,12 +69,15 @@ class Trapped:
         times = np.broadcast_to(np.asarray(time, np.float64), places[0].shape).copy()
         return cls(*places, times, np.asarray(charge, np.float32))
 
+    @classmethod
+    def joined(cls, parts: Sequence[Trapped]) -> Trapped:
+        """The entries of several; at least one must be given."""
+        names = [field.name for field in fields(cls)]
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
     def merged(self, other: Trapped) -> Trapped:
         """The entries of both."""
-        return Trapped(*(
-            np.concatenate([getattr(self, field.name), getattr(other, field.name)])
-            for field in fields(self)
-        ))  # fmt: skip
+        return Trapped.joined([self, other])
 
 
 @dataclass(frozen=True)

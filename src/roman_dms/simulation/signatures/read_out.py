@@ -29,6 +29,9 @@ BAND_ROWS = 16
 NOMINAL_GAIN = 2.0
 """Gain where none is known [electron / DN]."""
 
+LARGEST_MEAN = 1e9
+"""Most electrons of a read; many times what fills a pixel."""
+
 Progress = Callable[[float], None]
 """Called with the part that is done, 0 to 1."""
 
@@ -88,13 +91,14 @@ def read_out(
     trapped
         Charge that earlier exposures left in traps.
     moving
-        Electrons that are expected from light that moves, in each read.
+        Electrons that are expected from light that moves, in each read; those that
+        fall beside the detector are left out.
 
     Raises
     ------
     UsageError
-        Where a rate is negative or not a number, or charge is trapped and the
-        time of the exposure is not known.
+        Where a rate or light that moves is negative or not a number, or charge is
+        trapped and the time of the exposure is not known.
     FormatError
         Where an array does not fit the detector.
     ReferenceDataError
@@ -191,6 +195,7 @@ class _Reading:
         if persistence and self.start is not None and len(self.trapped):
             yield persistence.deposits(self.exposure, self.trapped, self.start)
         if moving is not None:
+            moving = moving.within(*self.exposure.detector.science_shape)
             yield noise.of_deposits(self.exposure, moving) if noise else moving
 
     def run(self, progress: Progress | None) -> Readout:
@@ -251,7 +256,8 @@ class _Reading:
         if effects.dark_current:
             light += effects.dark_current.rate(band, properties, gain(band, properties))
         light[band.is_border] = 0
-        mean = light * np.float32(self.exposure.pattern.frame_time)
+        # Dark rates are measured, so that some are below zero.
+        mean = np.clip(light * np.float32(self.exposure.pattern.frame_time), 0, LARGEST_MEAN)
         collect = (
             effects.photon_noise.collector(self.exposure, mean, band.start)
             if effects.photon_noise
@@ -280,9 +286,7 @@ class _Reading:
 
     def _trapped(self, held: list[Trapped]) -> Trapped:
         """Charge in traps after the exposure."""
-        everything = self.trapped
-        for part in held:
-            everything = everything.merged(part) if len(part) else everything
+        everything = Trapped.joined([self.trapped, *held])
         persistence = self.effects.persistence
         if not persistence or self.start is None:
             return everything

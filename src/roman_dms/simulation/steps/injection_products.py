@@ -103,13 +103,18 @@ def into_raw(
     flat = np.asarray(found["flat"].data)
     rate = light.rate * np.where(np.isfinite(flat) & (flat > 0), flat, np.float32(0))
     data = np.array(rows_of(raw.data, 0, detector.rows))
-    level = np.clip(data[science] + _on_board(raw)[science], 0, 65535).astype(np.uint16)
+    shift = _on_board(raw)[science]
+    level = data[science]
+    if shift.any():
+        level = np.clip(level + shift, 0, 65535).astype(np.uint16)
     added = add_to_resultants(
         level, rate, response, raw.meta.read_pattern, settings.seed,
         noise=settings.noise, kernel=_capacitance(references, raw.meta), workers=settings.workers,
     )  # fmt: skip
-    raised = data[science] + (added.astype(np.int32) - level)
-    data[science] = np.clip(raised, 0, 65535).astype(np.uint16)
+    if shift.any():
+        raised = data[science] + (added.astype(np.int32) - level)
+        added = np.clip(raised, 0, 65535).astype(np.uint16)
+    data[science] = added
     return dataclasses.replace(raw, data=data), _with_counts(light.catalogue, view.gain)
 
 

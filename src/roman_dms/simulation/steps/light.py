@@ -9,8 +9,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from roman_dms.errors import UsageError
-from roman_dms.instrument.optical_elements import DISPERSERS, FILTERS, optical_element
+from roman_dms.instrument.optical_elements import FILTERS
 from roman_dms.instrument.read_patterns import ReadPattern
 from roman_dms.planning.exposure import PlannedExposure
 from roman_dms.psf.build import psf_grid
@@ -66,16 +65,13 @@ def light_for(
     Raises
     ------
     UsageError
-        For an element that lets no light pass, or a pointing that cannot be.
+        For a pointing too close to the Sun.
     """
-    if not (optical_element(exposure.element).is_imaging or exposure.element in DISPERSERS):
-        raise UsageError(
-            f"The element {exposure.element} lets no light pass.",
-            f"one of {', '.join((*FILTERS, *DISPERSERS))}",
-        )
     if request.scene is not None:
         scene = scene_in(request.scene)
-        return light_of(scene, exposure, view, pattern, workers=request.threads)
+        return light_of(
+            scene, exposure, view, pattern, _sky(request, exposure, view), workers=request.threads
+        )
     if request.rate is not None:
         rate = rate_from_image(request.rate, view.detector)
         return Light(rate, float(np.median(rate)), Table(), Deposits.joined([]))
@@ -83,7 +79,7 @@ def light_for(
     light = rate_from_cube(
         request.cube, view.wcs, view.detector.name, exposure.element, view.detector.science_shape
     )
-    sky = _sky(exposure, view)
+    sky = _sky(request, exposure, view)
     return Light(light + np.float32(sky) * view.pixel_areas(), sky, Table(), Deposits.joined([]))
 
 
@@ -92,6 +88,7 @@ def light_of(
     exposure: PlannedExposure,
     view: View,
     pattern: ReadPattern,
+    sky: float,
     *,
     workers: int = 2,
 ) -> Light:
@@ -107,6 +104,8 @@ def light_of(
         The detector.
     pattern
         The reads; objects move from the reset to the last.
+    sky
+        Sky and glow of the telescope in a pixel of nominal area [electron / s].
     """
     detector, element = view.detector.name, exposure.element
     middle = exposure.start + pattern.exposure_time / 2 / DAY
@@ -122,7 +121,6 @@ def light_of(
         parts = _spectra(sources, seen, detector, element, middle)
     for part in parts:
         rate += draw(part, psf, rate.shape, workers=workers)
-    sky = _sky(exposure, view)
     rate += np.float32(sky) * view.pixel_areas()
     moving = moving_light(
         sources[moves], velocity[moves], psf, rate.shape, pattern.frame_time, pattern.reads[-1][-1]
@@ -145,8 +143,11 @@ def _spectra(
             yield zeroth_order(sources[some], spectra, whole, detector)
 
 
-def _sky(exposure: PlannedExposure, view: View) -> float:
+def _sky(request: ExposureRequest, exposure: PlannedExposure, view: View) -> float:
     """Sky and glow of the telescope [electron / s / pixel]."""
     rows, columns = view.detector.science_shape
     ra, dec = view.wcs((columns - 1) / 2, (rows - 1) / 2)
-    return sky_rate(view.detector.name, exposure.element, float(ra), float(dec), exposure.start)
+    return sky_rate(
+        view.detector.name, exposure.element, float(ra), float(dec), exposure.start,
+        any_sun_angle=request.any_sun_angle,
+    )  # fmt: skip

@@ -36,6 +36,9 @@ Image = NDArray[np.float32]
 OVERSAMPLE = 2
 """Samples of the PSF a mosaic pixel; on the sky as fine as four in a pixel of the detector."""
 
+MARGIN = 500
+"""How far outside the mosaic a source may lie and still be drawn [pixel]."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class MosaicRequest:
@@ -213,8 +216,11 @@ def _light(
     workers: int,
 ) -> tuple[Image, Table]:
     """Light of the sources in each pixel [electron / s], and the truth."""
-    mapping = pixel_map(cell.plane.wcs(cell.shape), cell.shape)
+    mapping = pixel_map(cell.plane.wcs(cell.shape), cell.shape, MARGIN + 10)
     seen, places = visible(scene, mapping, middle, observatory_position(middle))
+    half = (np.array(cell.shape[::-1]) - 1) / 2
+    near = np.all(np.abs(places[:, 2:] - half) < half + MARGIN, axis=1)
+    seen, places = seen.select(near), places[near]
     sources = pixel_sources(seen, places, mapping, request.detector, request.element, middle)
     truth = truth_table(seen, places, sources, request.element, request.detector)
     light = draw(sources, psf or mosaic_psf(cell, request), cell.shape, workers=workers)

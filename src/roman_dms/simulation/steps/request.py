@@ -37,6 +37,9 @@ class ExposureRequest:
     truth_image: bool = False
     """Keep the noiseless rate, the cosmic rays and the stimulus of persistence."""
 
+    any_sun_angle: bool = False
+    """Allow pointings that the observatory may not take, too close to the Sun or opposite."""
+
     def __post_init__(self) -> None:
         given = [name for name in ("scene", "rate", "cube") if getattr(self, name) is not None]
         if len(given) != 1:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import RectBivariateSpline
 
-from roman_dms.errors import ReferenceDataError
+from roman_dms.errors import ReferenceDataError, UsageError
 from roman_dms.instrument.detectors import Detector
-from roman_dms.instrument.optical_elements import FILTERS
+from roman_dms.instrument.optical_elements import DISPERSERS, FILTERS, optical_element
 from roman_dms.instrument.throughput import PIXEL_AREA, electrons_per_jansky
 from roman_dms.products.metadata import Metadata
 from roman_dms.products.reference import Distortion, Mask, Photometry
@@ -60,9 +60,16 @@ def view_of(meta: Metadata, references: SelectedReferences) -> View:
 
     Raises
     ------
+    UsageError
+        For an element that lets no light pass.
     ReferenceDataError
         Where a reference file is missing.
     """
+    if optical_element(meta.optical_element).use == "blocked":
+        raise UsageError(
+            f"The element {meta.optical_element} lets no light pass.",
+            f"one of {', '.join((*FILTERS, *DISPERSERS))}",
+        )
     found = references.load(meta, {"mask": Mask, "distortion": Distortion, "photom": Photometry})
     (mask_name, mask), (distortion_name, distortion), (photom_name, photom) = (
         _required(found, kind) for kind in ("mask", "distortion", "photom")
