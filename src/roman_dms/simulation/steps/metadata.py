@@ -393,13 +393,19 @@ def _wcsinfo(detector: str, pointing: Pointing, wcs: gwcs.WCS) -> dict[str, Any]
 
 
 def _statistics(data: NDArray[np.float32], dq: NDArray[np.uint32]) -> dict[str, float]:
-    """Median and robust standard deviation of the usable pixels, and their share."""
-    good = ((dq & Pixel.DO_NOT_USE) == 0) & np.isfinite(data)
-    values = data[good]
+    """Median and robust standard deviation of the usable pixels, and their share.
+
+    Of every third row and column where there are millions: the median is still
+    known to a thousandth of the standard deviation.
+    """
+    step = 3 if data.size > 4e6 else 1
+    sample = (slice(None, None, step),) * 2
+    some = data[sample]
+    values = some[((dq[sample] & Pixel.DO_NOT_USE) == 0) & np.isfinite(some)]
     median = float(np.median(values)) if values.size else math.nan
     spread = float(np.median(np.abs(values - median))) if values.size else math.nan
     return {
         "image_median": median,
         "image_rms": MAD_TO_SIGMA * spread,
-        "good_pixel_fraction": values.size / data.size,
+        "good_pixel_fraction": values.size / some.size,
     }
