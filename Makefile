@@ -5,16 +5,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 EXPOSURE := r0000101001001001001_0001_wfi01_f158
-RAW := tests/data/miniature/$(EXPOSURE)_uncal.asdf
 
 .PHONY: demo test lint docs bench lock clean
 
-demo: $(VENV)/.run  ## bootstrap references, calibrate a miniature exposure, draw it
+demo: $(VENV)/.run  ## simulate a small visit, calibrate it, draw it
 	test -d $(DEMO)/references || $(BIN)/rdms references bootstrap --store $(DEMO)/references --miniature
-	$(BIN)/rdms calibrate $(RAW) --store $(DEMO)/references --output $(DEMO)/l2
+	$(BIN)/rdms simulate scene --ra 270 --dec 66 --radius 0.03 -o $(DEMO)/scene.parquet
+	$(BIN)/rdms simulate plan --ra 270 --dec 66 --aim WFI01 --dithers 3 --pattern sub -o $(DEMO)/plan.sim.ecsv
+	$(BIN)/rdms simulate visit $(DEMO)/plan.sim.ecsv --scene $(DEMO)/scene.parquet --store $(DEMO)/references -o $(DEMO)/l1
+	$(BIN)/rdms calibrate $(DEMO)/l1/*_uncal.asdf --store $(DEMO)/references --output $(DEMO)/l2 --quiet
 	$(BIN)/rdms info $(DEMO)/l2/$(EXPOSURE)_cal.asdf
-	$(BIN)/rdms preview $(DEMO)/l2/$(EXPOSURE)_cal.asdf --raw $(RAW) --output $(DEMO)/preview.png
-	@echo "Look at $(DEMO)/preview.png"
+	$(BIN)/rdms preview $(DEMO)/l2/$(EXPOSURE)_cal.asdf --raw $(DEMO)/l1/$(EXPOSURE)_uncal.asdf --output $(DEMO)/preview.png
+	@echo "Look at $(DEMO)/preview.png: one exposure of the visit, raw and calibrated"
 
 test: $(VENV)/.test lint  ## everything that CI runs
 	$(BIN)/pytest -n 2 -q
@@ -28,7 +30,9 @@ lint: $(VENV)/.test
 docs: $(VENV)/.run  ## write the generated part of the reference
 	$(BIN)/python docs/generate.py
 
-bench: $(VENV)/.test  ## side by side with romancal; see benchmarks/README.md
+bench: $(VENV)/.test  ## side by side with romancal and romanisim; see benchmarks/README.md
+	$(BIN)/python benchmarks/simulation_side_by_side.py
+	$(BIN)/python benchmarks/star_field.py
 	$(BIN)/python benchmarks/side_by_side.py
 
 $(VENV)/.run: locks/run.txt pyproject.toml

@@ -1,6 +1,6 @@
 """Simulate what the peer simulated, and time it: L1 and idealised L2, file to file.
 
-    python benchmarks/our_simulation.py SCENE STORE FOLDER TIMES.json [TIMES]
+python benchmarks/our_simulation.py SCENE STORE FOLDER TIMES.json [TIMES]
 """
 
 import json

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,8 @@ def miniature_store(tmp_path_factory):
     from roman_dms.references.bootstrap import MINIATURE as BASELINE
     from roman_dms.references.bootstrap import bootstrap
 
-    shared = tmp_path_factory.getbasetemp().parent / "miniature_store"
+    run = tmp_path_factory.getbasetemp()  # of this process; its parent is that of all workers
+    shared = (run.parent if "PYTEST_XDIST_WORKER" in os.environ else run) / "miniature_store"
     shared.mkdir(exist_ok=True)
     with (shared / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -77,8 +77,9 @@ def light_for(
         return Light(rate, float(np.median(rate)), Table(), Deposits.joined([]))
     assert request.cube is not None
     light = rate_from_cube(
-        request.cube, view.wcs, view.detector.name, exposure.element, view.detector.science_shape
-    )
+        request.cube, view.wcs, view.detector.name, exposure.element, view.detector.science_shape,
+        corner=view.corner,
+    )  # fmt: skip
     sky = _sky(request, exposure, view)
     return Light(light + np.float32(sky) * view.pixel_areas(), sky, Table(), Deposits.joined([]))
 
