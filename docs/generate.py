@@ -7,8 +7,10 @@ A test fails where what is written here differs from what the code says.
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import inspect
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,10 +23,13 @@ from roman_dms.calibration.steps import STEPS
 from roman_dms.cli.main import COMMANDS, EXIT_CODES, rdms
 from roman_dms.instrument.quality import Pixel, Resultant
 from roman_dms.pipeline.step import Step
-from roman_dms.products import exposure
+from roman_dms.products import exposure, mosaic
 from roman_dms.products.arrays import PixelField
 from roman_dms.references.kinds import KINDS
 from roman_dms.services.references import create_app
+from roman_dms.simulation.scenes import scene, variability
+from roman_dms.simulation.scenes.columns import COLUMNS
+from roman_dms.simulation.signatures.effects import DEFAULTS
 
 FOLDER = Path(__file__).parent / "reference"
 NOTE = "<!-- Written by docs/generate.py: change the code, not this page. -->\n"
@@ -41,6 +46,8 @@ def pages() -> dict[str, str]:
         "products.md": products(),
         "reference-files.md": reference_kinds(),
         "services.md": services(),
+        "effects.md": effects(),
+        "scenes.md": scenes(),
     }
     return {name: NOTE + "\n".join(lines).rstrip() + "\n" for name, lines in texts.items()}
 
@@ -127,7 +134,7 @@ def _meanings(flag: type[Any]) -> dict[str, str]:
 def products() -> Iterator[str]:
     """Pixels of the products, with frames and units."""
     yield "\n# Products"
-    for product in (exposure.RawExposure, exposure.Ramp, exposure.RateImage):
+    for product in (exposure.RawExposure, exposure.Ramp, exposure.RateImage, mosaic.Mosaic):
         yield f"\n## {product.__name__}\n\n{inspect.getdoc(product)}\n"
         yield from _pixels(product)
 
@@ -162,6 +169,46 @@ def services() -> Iterator[str]:
         if isinstance(route, APIRoute):
             what = (inspect.getdoc(route.endpoint) or "").partition("\n")[0]
             yield f"| {', '.join(sorted(route.methods))} | `{route.path}` | {what} |"
+
+
+def effects() -> Iterator[str]:
+    """Effects of the simulated detector, with their parameters."""
+    yield "\n# Effects of the simulated detector\n"
+    yield (
+        "In the order in which they act. `--without NAME` switches one off, "
+        "`--set NAME.PARAMETER=VALUE` changes it."
+    )
+    for name, effect in DEFAULTS.items():
+        yield f"\n## {name}\n\n{inspect.getdoc(type(effect))}\n"
+        meanings = _field_docs(type(effect))
+        for field in dataclasses.fields(effect):
+            value = getattr(effect, field.name)
+            yield f"- `{name}.{field.name}` = `{value}`: {meanings[field.name]}"
+
+
+def _field_docs(cls: type[Any]) -> dict[str, str]:
+    """The text under each field of a dataclass."""
+    body = ast.parse(inspect.getsource(cls)).body[0]
+    assert isinstance(body, ast.ClassDef)
+    found = {}
+    for statement, following in itertools.pairwise(body.body):
+        if (
+            isinstance(statement, ast.AnnAssign)
+            and isinstance(statement.target, ast.Name)
+            and isinstance(following, ast.Expr)
+            and isinstance(following.value, ast.Constant)
+        ):
+            found[statement.target.id] = " ".join(str(following.value.value).split())
+    return found
+
+
+def scenes() -> Iterator[str]:
+    """Columns of a scene, and what variable sources do."""
+    yield f"\n# Scenes\n\n{(inspect.getdoc(scene.Scene) or '').partition('Raises')[0]}"
+    yield "| column | unit | default | what |\n|---|---|---|---|"
+    for column in COLUMNS.values():
+        yield f"| `{column.name}` | {column.unit or '-'} | {column.default} | {column.description} |"
+    yield f"\n## Variable sources\n\n```text\n{inspect.getdoc(variability)}\n```"
 
 
 def main() -> None:

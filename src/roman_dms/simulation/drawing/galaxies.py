@@ -32,7 +32,7 @@ FAINTEST = 3e-4 / (2 * np.pi)
 """A stamp ends no nearer than where the surface brightness is 3e-4 of the mean in the ellipse
 with half of the light, in lights a squared half-light radius."""
 
-NEGLIGIBLE = 1e-4
+NEGLIGIBLE = 1e-5
 """A PSF's transform below this share of its light is left out."""
 
 
