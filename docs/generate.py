@@ -207,7 +207,8 @@ def scenes() -> Iterator[str]:
     yield f"\n# Scenes\n\n{(inspect.getdoc(scene.Scene) or '').partition('Raises')[0]}"
     yield "| column | unit | default | what |\n|---|---|---|---|"
     for column in COLUMNS.values():
-        yield f"| `{column.name}` | {column.unit or '-'} | {column.default} | {column.description} |"
+        cells = (f"`{column.name}`", column.unit or "-", column.default, column.description)
+        yield f"| {' | '.join(map(str, cells))} |"
     yield f"\n## Variable sources\n\n```text\n{inspect.getdoc(variability)}\n```"
 
 

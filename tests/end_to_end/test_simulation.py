@@ -15,7 +15,7 @@ from roman_dms.planning.exposure import PlannedExposure
 from roman_dms.references import ReferenceStore
 from roman_dms.references.bootstrap import MINIATURE, bootstrap
 from roman_dms.references.selected import SelectedReferences
-from roman_dms.simulation.steps.aim import aimed
+from roman_dms.simulation.steps.pointing import aimed
 from roman_dms.simulation.steps.raw import make_raw
 from roman_dms.simulation.steps.request import ExposureRequest
 from tests.end_to_end.test_romancal import romancal

@@ -22,15 +22,12 @@ def photons(detector, element, spectrum):
     return wave, np.interp(wave, angstrom * 1e-4, flux) * area * wave
 
 
-@pytest.mark.parametrize(
-    ("detector", "element", "x", "y"),
-    [("WFI09", "F106", 3300.0, 350.0), ("WFI18", "F158", 777.0, 3500.0)],
-)
-def test_grids_against_galsim(galsim_pupil, monkeypatch, detector, element, x, y):
+def test_a_grid_against_galsim(galsim_pupil, monkeypatch):
+    detector, element, x, y = "WFI18", "F158", 777.0, 3500.0
     monkeypatch.setattr(galsim_truth, "BINNING", 8)
     grid = psf_grid(detector, element, size=13, wing_size=65, cache=False)
     band, _ = photons(detector, element, "flat")
-    parts = np.array_split(np.arange(len(band)), 9)
+    parts = np.array_split(np.arange(len(band)), 8)
     waves = [band[part].mean() for part in parts]
     single = [
         galsim_truth.effective_psf(detector, element, x, y, wave, oversample=4, size=13)

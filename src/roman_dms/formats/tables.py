@@ -204,7 +204,7 @@ def _format(path: Path) -> tuple[Callable[[Path], Table], Callable[[Table, Binar
 
 def _unreadable(path: Path, error: OSError) -> FileError:
     return FileError(
-        f"The table {path} cannot be read: {error.strerror or error}.",
+        f"The table {path} cannot be read: {_reason(error)}.",
         "a whole file that you may read",
         "check the path, or copy the file again",
     )
@@ -217,3 +217,10 @@ def _not_a_table(path: Path, error: Exception) -> FormatError:
         f"what the suffix {path.suffix} says",
         "check what the file is, or copy it again if it is cut",
     )
+
+
+def _reason(error: OSError) -> str:
+    """What went wrong; pyarrow names the file alone where there is none."""
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    return error.strerror or str(error)

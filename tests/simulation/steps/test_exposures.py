@@ -13,9 +13,8 @@ from roman_dms.errors import FileError, UsageError
 from roman_dms.formats import read_rate_image, read_raw_exposure
 from roman_dms.planning.exposure import PlannedExposure
 from roman_dms.simulation.scenes.scene import Scene
-from roman_dms.simulation.steps.aim import aimed, middle_of
 from roman_dms.simulation.steps.image import make_image
-from roman_dms.simulation.steps.metadata import pointing_of
+from roman_dms.simulation.steps.pointing import aimed, middle_of, pointing_of
 from roman_dms.simulation.steps.raw import make_raw
 from roman_dms.simulation.steps.request import ExposureRequest
 

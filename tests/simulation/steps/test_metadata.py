@@ -22,7 +22,8 @@ from roman_dms.instrument.detectors import detector
 from roman_dms.instrument.ma_tables import ma_table
 from roman_dms.planning.exposure import PlannedExposure
 from roman_dms.products.exposure import Borders, RateImage, RawExposure
-from roman_dms.simulation.steps.metadata import image_metadata, pointing_of, raw_metadata
+from roman_dms.simulation.steps.metadata import image_metadata, raw_metadata
+from roman_dms.simulation.steps.pointing import pointing_of
 from roman_dms.sky.distortion import distortion_model
 from roman_dms.sky.wcs import build_wcs
 

@@ -20,13 +20,13 @@ from roman_dms.planning.exposure import PlannedExposure
 from roman_dms.psf.grid import PsfGrid
 from roman_dms.simulation.scenes.scene import Scene
 from roman_dms.simulation.steps import mosaic as step
-from roman_dms.simulation.steps.metadata import pointing_of
 from roman_dms.simulation.steps.mosaic import (
     MosaicRequest,
     detector_offsets,
     simulate_mosaic,
     write_mosaic,
 )
+from roman_dms.simulation.steps.pointing import pointing_of
 from roman_dms.simulation.steps.sky_cells import SkyCell, free_field, sky_cell
 from roman_dms.sky.distortion import distortion_model
 from roman_dms.sky.tangent import TangentPlane

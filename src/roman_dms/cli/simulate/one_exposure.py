@@ -128,7 +128,7 @@ def _pointed(
     import dataclasses
 
     from roman_dms.errors import UsageError
-    from roman_dms.simulation.steps.aim import aimed, middle_of
+    from roman_dms.simulation.steps.pointing import aimed, middle_of
     from roman_dms.simulation.steps.request import scene_in
 
     if options["ra"] is not None and options["dec"] is not None:

@@ -68,7 +68,7 @@ def command(output: Path, preview: Path | None, aim: str | None, **options: Any)
     from roman_dms.planning.pointing_plan import write_plan
     from roman_dms.planning.preview import draw_plan
     from roman_dms.planning.program import Program, plan_program
-    from roman_dms.simulation.steps.aim import aimed
+    from roman_dms.simulation.steps.pointing import aimed
 
     offsets = _offsets(options.pop("pattern"), options.pop("dithers"), options.pop("subpixel"))
     options["elements"] = tuple(name.upper() for name in options["elements"])

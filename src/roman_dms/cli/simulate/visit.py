@@ -105,7 +105,6 @@ def _asked(path: Path, options: dict[str, Any]) -> Work:
     """Make sense of the options; everything that is impossible is told now."""
     from roman_dms.cli.simulate.plan import mjd_of
     from roman_dms.planning.pointing_plan import read_plan
-    from roman_dms.simulation.signatures.effects import Effects
     from roman_dms.simulation.steps.request import ExposureRequest
     from roman_dms.simulation.steps.visit_records import file_checksum
 
@@ -115,7 +114,6 @@ def _asked(path: Path, options: dict[str, Any]) -> Work:
         angles_of=options["pa_of"],
     )  # fmt: skip
     effects = effect_settings(options["without"], options["changes"])
-    Effects.from_settings(effects)  # a mistake is told before anything is made
     level = int(options["level"])
     chained = level == 1 and effects.get("persistence", {}) is not None
     detectors = detectors_named(options["detectors"])

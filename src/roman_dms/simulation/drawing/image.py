@@ -60,7 +60,7 @@ def draw(
     >>> psf = PsfGrid(
     ...     "WFI01", "F158", 1, np.zeros(1), np.zeros(1), np.ones(1), pixel, pixel[0, 0, 0]
     ... )
-    >>> nothing = PixelSources(*np.zeros((5, 0)), sersic=np.zeros(0), shape=np.zeros((0, 2, 2)))
+    >>> nothing = PixelSources(*np.zeros((4, 0)), sersic=np.zeros(0), shape=np.zeros((0, 2, 2)))
     >>> float(draw(nothing, psf, (16, 16)).sum())
     0.0
     """

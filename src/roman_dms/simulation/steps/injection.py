@@ -87,8 +87,8 @@ def inject_file(
     scene
         The sources, or how to lay them out.
     output
-        The new file, or a folder for it; beside ``source``, with ``inj`` in its name,
-        by default.
+        The new file (``.asdf``), or a folder for it, which is made where there is none;
+        beside ``source``, with ``inj`` in its name, by default.
     settings
         How.
 
@@ -114,6 +114,7 @@ def inject_file(
             "an L1 exposure, an L2 image or an L3 mosaic",
         )
     changed, catalogue = inject(product, scene, settings)
+    target.parent.mkdir(parents=True, exist_ok=True)
     catalogue.meta["injected_into"] = Path(source).name
     beside = target.with_name(f"{target.stem}_injected.parquet")
     write_table(catalogue, beside)
@@ -128,8 +129,10 @@ def output_path(source: Path, output: Path | None) -> Path:
     'l2/r1_inj_cal.asdf'
     >>> output_path(Path("mine.asdf"), None).as_posix()
     'mine_inj.asdf'
+    >>> output_path(Path("l2/r1_cal.asdf"), Path("new")).as_posix()
+    'new/r1_inj_cal.asdf'
     """
-    if output is not None and not output.is_dir():
+    if output is not None and output.suffix == ".asdf" and not output.is_dir():
         return output
     stem, kind = source.stem, ""
     for ending in SUFFIXES:

@@ -17,17 +17,17 @@ from astropy.time import Time, TimeDelta
 from numpy.typing import NDArray
 
 from roman_dms import __version__
-from roman_dms.errors import UsageError
-from roman_dms.instrument.apertures import aperture, detector_aperture
+from roman_dms.instrument.apertures import detector_aperture
 from roman_dms.instrument.ma_tables import MA_TABLES
 from roman_dms.instrument.optical_elements import optical_element
 from roman_dms.instrument.quality import Pixel
 from roman_dms.instrument.read_patterns import ReadPattern
 from roman_dms.planning.exposure import PlannedExposure
 from roman_dms.products.metadata import Metadata
+from roman_dms.simulation.steps.pointing import attitude_of, pointing_of
 from roman_dms.sky.attitude import Attitude
 from roman_dms.sky.distortion import distortion_model
-from roman_dms.sky.observatory import observatory_state, velocity_scale
+from roman_dms.sky.observatory import observatory_state
 from roman_dms.sky.wcs import Pointing, build_wcs, s_region
 
 UNKNOWN = "?"
@@ -54,65 +54,6 @@ CORRECTED = (
 
 TO_BE_DONE = ("flux", "outlier_detection", "skymatch", "source_catalog", "tweakreg")
 """Steps that make mosaics and catalogues of it."""
-
-
-def attitude_of(exposure: PlannedExposure, *, aberration: bool = True) -> Attitude:
-    """How the telescope is turned in an exposure.
-
-    Parameters
-    ----------
-    exposure
-        Where ``WFI_CEN`` looks, and its position angle.
-    aberration
-        Whether the field is stretched by the velocity aberration of the date.
-
-    Raises
-    ------
-    UsageError
-        For a pointing that cannot be.
-    """
-    _check_pointing(exposure)
-    centre = aperture("WFI_CEN")
-    scale = 1.0
-    if aberration:
-        velocity = observatory_state(exposure.start).velocity
-        scale = velocity_scale(velocity, exposure.ra, exposure.dec)
-    roll = exposure.position_angle - centre.v3_ideal_y_angle
-    return Attitude(centre.v2_ref, centre.v3_ref, exposure.ra, exposure.dec, roll, scale)
-
-
-def pointing_of(exposure: PlannedExposure, detector: str, *, aberration: bool = True) -> Pointing:
-    """Where a detector's reference point looks, and how it is turned.
-
-    >>> where = pointing_of(
-    ...     PlannedExposure(ra=270, dec=66, position_angle=0, element="F158", ma_table=4,
-    ...                     start=61557.0), "WFI01", aberration=False)
-    >>> round(where.ra_ref, 7), round(where.dec_ref, 7), round(where.roll_ref, 7)
-    (269.8325255, 66.0355095, 59.8466794)
-
-    Parameters
-    ----------
-    exposure, aberration
-        As of :func:`attitude_of`.
-    detector
-        ``WFI01`` to ``WFI18``.
-
-    Raises
-    ------
-    UsageError
-        For a pointing that cannot be, or an unknown detector.
-    """
-    attitude = attitude_of(exposure, aberration=aberration)
-    place = detector_aperture(detector)
-    ra, dec = attitude.sky(place.v2_ref, place.v3_ref)
-    return Pointing(
-        v2_ref=place.v2_ref,
-        v3_ref=place.v3_ref,
-        ra_ref=ra,
-        dec_ref=dec,
-        roll_ref=attitude.roll_at(place.v2_ref, place.v3_ref),
-        velocity_scale=attitude.velocity_scale,
-    )
 
 
 def raw_metadata(
@@ -239,18 +180,6 @@ def image_metadata(
             "wcsinfo.s_region": s_region(wcs),
         }
     )
-
-
-def _check_pointing(exposure: PlannedExposure) -> None:
-    limits = {"ra": (-360, 720), "dec": (-90, 90), "position_angle": (-360, 720)}
-    for name, (low, high) in limits.items():
-        value = getattr(exposure, name)
-        if not (math.isfinite(value) and low <= value <= high):
-            raise UsageError(
-                f"Exposure {exposure.exposure} of visit {exposure.visit_id} points to "
-                f"{name} = {value!r}.",
-                f"degrees from {low} to {high}",
-            )
 
 
 def _time(mjd: float, seconds: float = 0.0) -> Time:

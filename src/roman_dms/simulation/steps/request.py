@@ -13,6 +13,7 @@ from roman_dms.references.overlay import open_context
 from roman_dms.references.selected import SelectedReferences
 from roman_dms.references.store import ReferenceStore
 from roman_dms.simulation.scenes.scene import Scene
+from roman_dms.simulation.signatures.effects import Effects
 from roman_dms.simulation.steps.scene_files import read_scene
 
 
@@ -47,6 +48,7 @@ class ExposureRequest:
                 f"To be simulated: {' and '.join(given) or 'nothing'}.",
                 "a scene, or a count-rate image (--rate), or a data cube (--cube)",
             )
+        Effects.from_settings(self.settings)  # a mistake is told before anything is made
 
     def references(self) -> SelectedReferences:
         """Where reference data come from."""
