@@ -8,7 +8,7 @@ from astropy.table import Table
 
 from roman_dms.cli.main import main
 from roman_dms.cli.simulate import visit
-from roman_dms.cli.simulate.visit import effect_settings
+from roman_dms.cli.simulate.choices import effect_settings
 from roman_dms.errors import CalibrationError, UsageError
 from roman_dms.formats.products import read_product
 from roman_dms.formats.tables import read_table

@@ -17,11 +17,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import importlib
-import importlib.util
 import itertools
 import json
-import sys
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -31,6 +28,7 @@ from typing import Any
 import pydantic
 
 from roman_dms.errors import FileError, RecipeError
+from roman_dms.pipeline.own_code import own_object
 from roman_dms.pipeline.step import Parameters, Step
 
 
@@ -165,36 +163,13 @@ def _bind(entry: dict[str, Any], steps: Mapping[str, Step], path: Path) -> Recip
 
 def _import_step(where: str, folder: Path) -> Step:
     """The step ``module:function`` or ``file.py:function`` (relative to the recipe)."""
-    source, colon, function = where.rpartition(":")
-    if not colon:
-        raise RecipeError(
-            f"The function {where!r} was found.", "module:function or file.py:function"
-        )
-    try:
-        module = (
-            _load_file(folder / source)
-            if source.endswith(".py")
-            else importlib.import_module(source)
-        )
-        found = getattr(module, function)
-    except (ImportError, AttributeError, OSError, SyntaxError) as error:
-        raise RecipeError(f"The step {where!r} cannot be loaded: {error}.") from error
+    found = own_object(where, folder, RecipeError)
     if not isinstance(found, Step):
         raise RecipeError(
             f"{where!r} is not a step.",
             "a function declared with @step from roman_dms.pipeline.step",
         )
     return found
-
-
-def _load_file(path: Path) -> Any:
-    specification = importlib.util.spec_from_file_location(f"_rdms_user_{path.stem}", path)
-    if specification is None or specification.loader is None:
-        raise ImportError(f"{path} is not a Python file")
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[specification.name] = module  # annotations are resolved through it
-    specification.loader.exec_module(module)
-    return module
 
 
 def bound_parameters(step: Step, values: Mapping[str, Any]) -> Parameters:

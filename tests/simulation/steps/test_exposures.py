@@ -224,3 +224,40 @@ def test_scene_that_is_missing_or_none(miniature_store, tmp_path):
         )  # fmt: skip
     with pytest.raises(UsageError, match="nothing"):
         ExposureRequest(store=miniature_store)
+
+
+OWN = """
+class Stripes:
+    def prepare(self, exposure):
+        def stage(band):
+            def action(signal, read):
+                signal[:, ::2] += 500
+            return action
+        return stage
+"""
+
+
+def test_effect_of_ones_own_takes_the_place_of_another(request_, tmp_path):
+    (tmp_path / "mine.py").write_text(OWN)
+    mine = {"read_noise": f"{tmp_path / 'mine.py'}:Stripes"}
+    paths = make_raw(dataclasses.replace(request_, own_effects=mine), EXPOSURE, "WFI01", tmp_path)
+    data = np.asarray(read_raw_exposure(paths[0]).data)[0].astype(float)
+    inside = data[4:-4, 4:-4]
+    assert np.median(inside[:, ::2] - inside[:, 1::2]) == pytest.approx(500, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("own", "told"),
+    [({"read_nois": "mine.py:Stripes"}, "read_noise"), ({"ipc": "no.py:Stripes"}, "loaded"),
+     ({"ipc": "mine"}, "module:function"), ({"cosmic_rays": "builtins:dict"}, "deposits")],
+)  # fmt: skip
+def test_own_effects_that_cannot_work_are_refused(scene, own, told):
+    with pytest.raises(UsageError, match=told):
+        ExposureRequest(scene=scene, own_effects=own)
+
+
+def test_jitter_blurs(request_, image, tmp_path):
+    blurred = dataclasses.replace(request_, jitter=0.06)
+    wide = read_rate_image(make_image(blurred, EXPOSURE, "WFI01", tmp_path)[0])
+    x, y = (round(image[1][name][0]) for name in ("x", "y"))
+    assert wide.data[y, x] < 0.9 * image[0].data[y, x]

@@ -45,6 +45,25 @@ def effect_settings(without: Sequence[str], changes: Sequence[str]) -> dict[str,
     return settings
 
 
+def own_effects(replaced: Sequence[str]) -> dict[str, str]:
+    """Where an effect of the user's own is, by the name of that whose place it takes.
+
+    Raises
+    ------
+    UsageError
+        For what is not EFFECT=FILE.py:NAME or EFFECT=MODULE:NAME.
+    """
+    from roman_dms.errors import UsageError
+
+    found = {}
+    for text in replaced:
+        effect, equals, where = text.partition("=")
+        if not equals:
+            raise UsageError(f"--replace was given {text!r}.", "EFFECT=FILE.py:NAME")
+        found[effect.strip()] = where.strip()
+    return found
+
+
 def _value(text: str) -> Any:
     """A value as TOML has it; what is none is text."""
     import tomllib

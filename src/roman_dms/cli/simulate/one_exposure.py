@@ -42,6 +42,10 @@ OPTIONS = (
     click.option("--visit", type=int, default=1, show_default=True, help="Number of the visit."),
     click.option("--exposure", type=int, default=1, show_default=True,
                  help="Number of the exposure in the visit."),
+    click.option("--jitter", type=click.FloatRange(min=0), default=0.014, show_default=True,
+                 help="Pointing jitter, standard deviation an axis [arcsec]."),
+    click.option("--defocus", type=float, default=0.0, show_default=True,
+                 help="Defocus added to the optics, RMS of the wavefront [micron]."),
     click.option("--any-sun-angle", is_flag=True,
                  help="Allow pointings closer to the Sun, or farther, than Roman may look."),
     click.option("--seed", type=int, default=0, show_default=True,
@@ -53,7 +57,9 @@ OPTIONS = (
 )  # fmt: skip
 
 
-SAME = ("scene", "rate", "cube", "store", "context", "seed", "any_sun_angle")
+SAME = (
+    "scene", "rate", "cube", "store", "context", "seed", "jitter", "defocus", "any_sun_angle",
+)  # fmt: skip
 """Options that are fields of a request, too."""
 
 

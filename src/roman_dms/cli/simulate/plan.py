@@ -71,7 +71,8 @@ def command(output: Path, preview: Path | None, aim: str | None, **options: Any)
     from roman_dms.simulation.steps.pointing import aimed
 
     offsets = _offsets(options.pop("pattern"), options.pop("dithers"), options.pop("subpixel"))
-    options["elements"] = tuple(name.upper() for name in options["elements"])
+    names = ",".join(options["elements"]).split(",")
+    options["elements"] = tuple(name.strip().upper() for name in names)
     options["position_angle"] = options.pop("pa")
     options["start"] = mjd_of(options["start"])
     exposures = plan_program(Program(offsets=offsets, **options))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from roman_dms.cli.simulate.choices import effect_settings
+from roman_dms.cli.simulate.choices import effect_settings, own_effects
 from roman_dms.cli.simulate.one_exposure import asked, exposure_options
 
 if TYPE_CHECKING:
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
               help="Switch an effect off; 'rdms simulate raw --effects' lists them.")  # fmt: skip
 @click.option("--set", "settings", multiple=True, metavar="EFFECT.NAME=VALUE",
               help="Set a parameter of an effect, as --set cosmic_rays.rate=0.")  # fmt: skip
+@click.option("--replace", "replaced", multiple=True, metavar="EFFECT=FILE.py:NAME",
+              help="Put an effect of your own in the place of one.")  # fmt: skip
 @click.option("--effects", is_flag=True, help="List the effects and their parameters.")
 @click.option("--truth-image", is_flag=True,
               help="Keep the noiseless rate and the cosmic rays, too (_truth.asdf).")  # fmt: skip
 def command(
-    left_out: tuple[str, ...], settings: tuple[str, ...], effects: bool, truth_image: bool,
-    **options: Any,
+    left_out: tuple[str, ...], settings: tuple[str, ...], replaced: tuple[str, ...],
+    effects: bool, truth_image: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Simulate raw exposures (L1): everything that the detector does to the light.
 
@@ -47,7 +49,10 @@ def command(
     from roman_dms.simulation.steps.raw import make_raw
 
     keep_freed_memory()
-    work = asked(options, settings=effect_settings(left_out, settings), truth_image=truth_image)
+    work = asked(
+        options, settings=effect_settings(left_out, settings), own_effects=own_effects(replaced),
+        truth_image=truth_image,
+    )  # fmt: skip
     with Progress(console=Console(stderr=True), transient=True) as bar:
         for detector in work.detectors:
             task = bar.add_task(f"simulating {detector}", total=1.0)

@@ -29,8 +29,8 @@ FILTERS = "F062,F087,F106,F129,F146,F158,F184,F213"
 @click.option("--microlensing", type=click.IntRange(min=0), default=0,
               help="Stars behind which a lens passes.")  # fmt: skip
 @click.option("--moving", type=click.IntRange(min=0), default=0, help="Moving objects.")
-@click.option("--filters", default=FILTERS, show_default=True,
-              help="Filters whose fluxes are written, separated by commas.")  # fmt: skip
+@click.option("--filters", multiple=True, default=(FILTERS,), show_default=True,
+              help="Filters whose fluxes are written; may be repeated.")  # fmt: skip
 @click.option("--epoch", default="2027-06-01", show_default=True,
               help="UTC date of the positions and of the light curves' extremes.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
@@ -66,7 +66,7 @@ def command(output: str, preview: str | None, **options: Any) -> None:
 
 def _draw(*, ra: float, dec: float, radius: float | None, size: float | None, galaxies: bool,
           limit: float, clustered: bool, stars: Any, star_count: int | None, variables: int,
-          supernovae: int, microlensing: int, moving: int, filters: str, epoch: str,
+          supernovae: int, microlensing: int, moving: int, filters: tuple[str, ...], epoch: str,
           seed: int) -> Any:  # fmt: skip
     """The scene that the options ask for."""
     from roman_dms.errors import UsageError
@@ -80,7 +80,7 @@ def _draw(*, ra: float, dec: float, radius: float | None, size: float | None, ga
         galaxies=galaxies, limit=limit, clustered=clustered, stars=stars, star_count=star_count,
         variables=variables, supernovae=supernovae, microlensing=microlensing, moving=moving,
     )  # fmt: skip
-    names = [name.strip() for name in filters.split(",") if name.strip()]
+    names = [name.strip() for name in ",".join(filters).split(",") if name.strip()]
     region = Region(ra, dec, extent, square=size is not None)
     return draw_scene(region, population, filters=names, mjd=_mjd(epoch), seed=seed)
 

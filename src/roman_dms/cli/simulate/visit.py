@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from roman_dms.cli.simulate.choices import detectors_named, effect_settings
+from roman_dms.cli.simulate.choices import detectors_named, effect_settings, own_effects
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from roman_dms.planning.exposure import PlannedExposure
     from roman_dms.simulation.steps.request import ExposureRequest
     from roman_dms.simulation.steps.visit import Make, Outcome
+
+SAME = ("scene", "store", "context", "seed", "jitter", "defocus", "any_sun_angle")
+"""Options that are fields of a request, too."""
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -63,6 +66,12 @@ class Work:
 )
 @click.option("--set", "changes", multiple=True, metavar="EFFECT.NAME=VALUE",
               help="Change an effect, for instance --set cosmic_rays.rate=10.")  # fmt: skip
+@click.option("--replace", "replaced", multiple=True, metavar="EFFECT=FILE.py:NAME",
+              help="Put an effect of your own in the place of one.")  # fmt: skip
+@click.option("--jitter", type=click.FloatRange(min=0), default=0.014, show_default=True,
+              help="Pointing jitter, standard deviation an axis [arcsec].")  # fmt: skip
+@click.option("--defocus", type=float, default=0.0, show_default=True,
+              help="Defocus added to the optics, RMS of the wavefront [micron].")  # fmt: skip
 @click.option("--truth-image", is_flag=True,
               help="Keep the noiseless rate and the cosmic rays, too (_truth.asdf).")  # fmt: skip
 @click.option(
@@ -120,8 +129,8 @@ def _asked(path: Path, options: dict[str, Any]) -> Work:
     jobs = min(options["jobs"], len(detectors) if chained else len(detectors) * len(plan))
     threads = options["threads"] or max(1, (os.cpu_count() or 1) // jobs)
     request = ExposureRequest(
-        settings=effects, threads=threads, truth_image=options["truth_image"],
-        **{name: options[name] for name in ("scene", "store", "context", "seed", "any_sun_angle")},
+        settings=effects, own_effects=own_effects(options["replaced"]), threads=threads,
+        truth_image=options["truth_image"], **{name: options[name] for name in SAME},
     )  # fmt: skip
     settings = {
         "seed": request.seed,
@@ -129,10 +138,23 @@ def _asked(path: Path, options: dict[str, Any]) -> Work:
         "scene": file_checksum(options["scene"]),
         "context": request.references().context,
         "effects": effects,
+        "own effects": _contents(dict(request.own_effects)),
+        "optics": [request.jitter, request.defocus],
         "truth image": request.truth_image,
     }
     maker = _maker(level)
     return Work(plan, detectors, options["output"], maker, request, settings, jobs, chained)
+
+
+def _contents(own: dict[str, str]) -> dict[str, str]:
+    """Where effects of the user's own are, with what their files hold."""
+    from roman_dms.simulation.steps.visit_records import file_checksum
+
+    files = {name: Path(where.rpartition(":")[0]) for name, where in own.items()}
+    return {
+        name: f"{own[name]} {file_checksum(file)}" if file.suffix == ".py" else own[name]
+        for name, file in files.items()
+    }
 
 
 def _maker(level: int) -> Make:

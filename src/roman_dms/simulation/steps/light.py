@@ -13,6 +13,7 @@ from roman_dms.instrument.optical_elements import FILTERS
 from roman_dms.instrument.read_patterns import ReadPattern
 from roman_dms.planning.exposure import PlannedExposure
 from roman_dms.psf.build import psf_grid
+from roman_dms.psf.grid import PsfGrid
 from roman_dms.simulation.background import sky_rate
 from roman_dms.simulation.dispersion import band, disperse, zeroth_order
 from roman_dms.simulation.drawing.image import draw
@@ -68,10 +69,12 @@ def light_for(
         For a pointing too close to the Sun.
     """
     if request.scene is not None:
-        scene = scene_in(request.scene)
-        return light_of(
-            scene, exposure, view, pattern, _sky(request, exposure, view), workers=request.threads
+        psf = psf_grid(
+            view.detector.name, exposure.element, jitter=request.jitter, defocus=request.defocus
         )
+        sky = _sky(request, exposure, view)
+        scene = scene_in(request.scene)
+        return light_of(scene, exposure, view, pattern, psf, sky, workers=request.threads)
     if request.rate is not None:
         rate = rate_from_image(request.rate, view.detector)
         return Light(rate, float(np.median(rate)), Table(), Deposits.joined([]))
@@ -89,6 +92,7 @@ def light_of(
     exposure: PlannedExposure,
     view: View,
     pattern: ReadPattern,
+    psf: PsfGrid,
     sky: float,
     *,
     workers: int = 2,
@@ -105,6 +109,8 @@ def light_of(
         The detector.
     pattern
         The reads; objects move from the reset to the last.
+    psf
+        Effective PSFs of the whole detector.
     sky
         Sky and glow of the telescope in a pixel of nominal area [electron / s].
     """
@@ -112,7 +118,7 @@ def light_of(
     middle = exposure.start + pattern.exposure_time / 2 / DAY
     seen, places = visible(scene, view.mapping, middle, observatory_position(middle))
     sources = pixel_sources(seen, places, view.mapping, detector, element, middle)
-    psf = psf_grid(detector, element).moved(*view.corner)
+    psf = psf.moved(*view.corner)
     rate = np.zeros(view.detector.science_shape, np.float32)
     velocity = velocities(seen, places, view.mapping, middle)
     moves = np.any(velocity != 0, axis=1) & (sources.sersic == 0) & (element in FILTERS)

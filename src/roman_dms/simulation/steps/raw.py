@@ -15,7 +15,6 @@ from roman_dms.formats.writing import write_plain
 from roman_dms.instrument.ma_tables import ma_table
 from roman_dms.planning.exposure import PlannedExposure
 from roman_dms.products.exposure import RawExposure
-from roman_dms.simulation.signatures.effects import Effects
 from roman_dms.simulation.signatures.persistence import Trapped
 from roman_dms.simulation.signatures.read_out import Readout, read_out
 from roman_dms.simulation.steps.light import Light, light_for
@@ -90,7 +89,7 @@ def simulate_raw(
         properties,
         view.detector,
         pattern,
-        Effects.from_settings(request.settings),
+        request.effects(),
         exposure_seed(request.seed, exposure.visit_id, exposure.exposure, detector, "signatures"),
         request.threads,
         progress,
