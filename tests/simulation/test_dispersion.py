@@ -155,6 +155,26 @@ def test_stars_and_galaxies_may_be_mixed():
         assert np.sum(found.rate[near]) == pytest.approx(np.sum(alone.rate), rel=1e-9)
 
 
+@pytest.mark.parametrize("sersic", [0.0, 1.0])
+@pytest.mark.parametrize("brightness", [1e-4, 2e-3, 0.02, 0.2])
+def test_faint_traces_keep_their_light_and_place(sersic, brightness):
+    """Coarse points against fine ones, in blocks of 16 pixels along the trace."""
+    grid = band("WFI01", "GRISM")
+    unit = together(points(stars(), np.ones((1, grid.size)), grid, "WFI01", "GRISM"))
+    flux = np.full((1, grid.size), brightness * np.ptp(unit.y) / unit.rate.sum())
+    source = stars(1, sersic, 2.0) if sersic else stars()
+    coarse = together(points(source, flux, grid, "WFI01", "GRISM"))
+    fine = together(points(source, flux, grid, "WFI01", "GRISM", faint=0.0))
+    if brightness < 0.005:
+        assert len(coarse) < len(fine) / 3
+        assert coarse.rate.max() <= 0.01
+    assert coarse.rate.sum() == pytest.approx(fine.rate.sum(), rel=1e-9)
+    bins = np.arange(fine.y.min() - 8, fine.y.max() + 24, 64)
+    profiles = [np.histogram(one.y, bins, weights=one.rate)[0] for one in (coarse, fine)]
+    assert np.abs(profiles[0] - profiles[1]).max() < 0.3 * profiles[1].max()
+    assert np.average(coarse.x, weights=coarse.rate) == pytest.approx(source.x[0], abs=1e-6)
+
+
 def test_the_zeroth_order_is_an_image_of_the_source():
     grid = band("WFI01", "GRISM_0")
     found = zeroth_order(stars(4), np.full((4, grid.size), 1e-3), grid, "WFI01")

@@ -14,11 +14,16 @@ A galaxy, the same at all wavelengths, is a few dozen stars: its Sersic profile 
 into columns across the trace, a pixel wide where it is bright and wider far out, and each
 column becomes two stars that have its light, its centre and its variances.  A continuum
 shows only the profile across, which is sampled more finely than the PSF.
+
+What is far below the noise need not be drawn finely: the points of a faint trace stand
+as far apart as they stay faint, a faint galaxy is seven stars and a fainter one is one.
+Light is conserved all the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -49,8 +54,37 @@ farther out they widen in proportion to the distance."""
 SAMPLES = 1024
 """Equal parts of a galaxy's light from which its columns are made."""
 
+FAINT = 0.005
+"""Light below which detail does not matter, in a point or a pixel of a trace [electron / s]:
+a hundredth of the noise of the sky in an exposure of two minutes."""
+
+FEW = 10.0
+"""A galaxy is a few stars up to so many times :data:`FAINT` in a pixel of its trace."""
+
+COARSEST = 16
+"""Most that the points of a faint trace stand farther apart than others."""
+
+RING, CORE = 1.5, 0.4
+"""Radius [half-light radii] of the six stars around a faint galaxy's middle, and the share of
+light there; 0.7 of the squared half-light radius is the variance, as of an exponential disc's
+inner three quarters."""
+
 POINTS = 2_000_000
 """Points that are made at a time, about 200 MB."""
+
+
+_Stars = tuple[NDArray[np.int64], tuple[Values, Values], Values]
+"""The stars that stand for sources: source, offset in x and y [pixel], share of light."""
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Sources whose traces are made of the same points."""
+
+    members: NDArray[np.int64]
+    spacing: float
+    """Distance of the points [pixel]."""
+    stars_of: Callable[[PixelSources], _Stars]
 
 
 def band(detector: str, element: str) -> Values:
@@ -79,6 +113,7 @@ def disperse(
     element: str,
     *,
     step: float = STEP,
+    faint: float = FAINT,
     points: int = POINTS,
 ) -> Iterator[PixelSources]:
     """The points of the traces of all sources, some sources at a time.
@@ -97,6 +132,8 @@ def disperse(
         ``GRISM`` (first order) or ``PRISM``.
     step
         Distance of the points of a star [pixel]; twice as much for galaxies.
+    faint
+        Light below which detail does not matter [electron / s]; 0 draws all finely.
     points
         Bound of the number of points that are made at a time, at least one trace.
 
@@ -117,14 +154,15 @@ def disperse(
         raise UsageError(f"The points are {step} pixels apart.", "a positive distance")
     _check(sources, flux_densities, wavelengths, band(detector, element))
 
-    def traces(alike: NDArray[np.int64], spacing: float) -> Iterator[PixelSources]:
-        edges = _edges(trace, detector, spacing)
-        matrices = _matrices(edges, wavelengths, detector, element)
-        for some in _portions(sources, alike, points // (edges.size - 1)):
-            yield _points(sources[some], flux_densities[some], matrices, trace)
+    brightness = _brightness(flux_densities, wavelengths, detector, trace)
 
-    stars, galaxies = np.flatnonzero(sources.sersic == 0), np.flatnonzero(sources.sersic > 0)
-    return chain(traces(stars, step), traces(galaxies, 2 * step))
+    def traces(group: _Group) -> Iterator[PixelSources]:
+        edges = _edges(trace, detector, group.spacing)
+        matrices = _matrices(edges, wavelengths, detector, element)
+        for some in _portions(sources, group.members, points // (edges.size - 1)):
+            yield _points(sources[some], flux_densities[some], matrices, trace, group.stars_of)
+
+    return chain.from_iterable(map(traces, _groups(sources, brightness, step, faint)))
 
 
 def zeroth_order(
@@ -175,6 +213,33 @@ def _check(
         )
 
 
+def _brightness(
+    flux_densities: NDArray[np.floating], wavelengths: Values, detector: str, trace: Dispersion
+) -> Values:
+    """Light of each source in a pixel of its trace, on average [electron / s]."""
+    whole = band(detector, trace.element)[[0, -1]]
+    rate, _ = _moments(flux_densities, _matrices(whole, wavelengths, detector, trace.element))
+    return rate[:, 0] / float(np.abs(np.diff(trace.displacement(whole)))[0])
+
+
+def _groups(
+    sources: PixelSources, brightness: Values, step: float, faint: float
+) -> Iterator[_Group]:
+    """Sources whose traces are made of the same points."""
+    wanted = faint / np.maximum(brightness * step, 1e-30)
+    factor = 2 ** np.floor(np.log2(np.clip(wanted, 1, COARSEST)))
+    one = (sources.sersic == 0) | (brightness < faint)
+    few = ~one & (brightness < FEW * faint)
+    kinds = ((one, 1, _one_star_of), (few, 2, _few_stars_of), (~one & ~few, 2, _stars_of))
+    for chosen, times, stars_of in kinds:
+        for coarser in np.unique(factor[chosen]):
+            yield _Group(
+                np.flatnonzero(chosen & (factor == coarser)),
+                float(coarser * times * step),
+                stars_of,
+            )
+
+
 def _portions(
     sources: PixelSources, chosen: NDArray[np.int64], most: int
 ) -> Iterator[NDArray[np.int64]]:
@@ -185,13 +250,24 @@ def _portions(
     yield from np.split(chosen, np.flatnonzero(np.diff(portion)) + 1) if chosen.size else ()
 
 
-def _stars_of(
-    sources: PixelSources,
-) -> tuple[NDArray[np.int64], tuple[Values, Values], Values]:
-    """The stars that stand for sources: source, offset in x and y [pixel], share of light."""
-    if not np.any(sources.sersic > 0):
-        none = np.zeros(len(sources))
-        return np.arange(len(sources)), (none, none), none + 1
+def _one_star_of(sources: PixelSources) -> _Stars:
+    none = np.zeros(len(sources))
+    return np.arange(len(sources)), (none, none), none + 1
+
+
+def _few_stars_of(sources: PixelSources) -> _Stars:
+    """One star in the middle of a galaxy and six around."""
+    angle = np.arange(6) * np.pi / 3
+    circle = np.concatenate([np.zeros((2, 1)), RING * np.stack([np.cos(angle), np.sin(angle)])], 1)
+    x, y = np.moveaxis(sources.shape @ circle, 1, 0)
+    share = np.r_[CORE, np.full(6, (1 - CORE) / 6)]
+    return (
+        np.repeat(np.arange(len(sources)), 7), (x.ravel(), y.ravel()), np.tile(share, len(sources))
+    )  # fmt: skip
+
+
+def _stars_of(sources: PixelSources) -> _Stars:
+    """The stars of the columns of galaxies."""
     x, y = np.moveaxis(_samples(sources), 1, 0)
     core = np.maximum(BRIGHT * np.linalg.norm(sources.shape[:, 0], axis=1), 3.0)[:, None]
     far = np.maximum(np.abs(x), core)
@@ -291,9 +367,10 @@ def _points(
     flux_densities: NDArray[np.floating],
     matrices: tuple[csr_array, csr_array],
     trace: Dispersion,
+    stars_of: Callable[[PixelSources], _Stars],
 ) -> PixelSources:
     rates, means = _moments(flux_densities, matrices)
-    source, (x, y), share = _stars_of(sources)
+    source, (x, y), share = stars_of(sources)
     star, place = np.nonzero(rates[source] > 0)
     source = source[star]
     wavelength = means[source, place]

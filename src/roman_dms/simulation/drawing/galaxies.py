@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from roman_dms.psf.grid import PsfGrid
 from roman_dms.simulation.drawing import sersic
 from roman_dms.simulation.drawing.nodes import between
-from roman_dms.simulation.drawing.sersic import at as sersic_at
+from roman_dms.simulation.drawing.sersic import STEPS, WIDEST
 from roman_dms.simulation.drawing.stars import LIMIT, reach_by_rate
 from roman_dms.simulation.drawing.wings import spread, wings_outside
 
@@ -30,7 +30,12 @@ BATCH = 1 << 18
 
 FAINTEST = 3e-4 / (2 * np.pi)
 """A stamp ends no nearer than where the surface brightness is 3e-4 of the mean in the ellipse
-with half of the light, in lights a squared half-light radius."""
+with half of the light, in lights a squared half-light radius.  Where that is a tenth of the
+limit, it ends there."""
+
+TABULATED = 128
+"""Largest side of stamps for which the PSFs' transforms are tabulated; those of larger stamps are
+interpolated from them [pixel]."""
 
 NEGLIGIBLE = 1e-5
 """A PSF's transform below this share of its light is left out."""
@@ -65,7 +70,7 @@ class _Transforms:
             from 0 to last.
         """
         length, half = size * self.psf.oversample, (samples.shape[-1] - 1) // 2
-        last = self._last(size)
+        last = self.last(size)
         # the samples begin half of their width before the source
         back = np.exp(2j * np.pi * half / length * np.arange(-last, last + 1)).astype(np.complex64)
         along_x = scipy.fft.rfft(samples, length)[..., : last + 1] * back[last:]
@@ -75,7 +80,7 @@ class _Transforms:
         waves: NDArray[np.complex64] = kept
         return waves
 
-    def _last(self, size: int) -> int:
+    def last(self, size: int) -> int:
         """The highest multiple of 1 / size cycles a pixel that the optics let through."""
         return min(int(self.cutoff * size), size * self.psf.oversample // 2 - 1)
 
@@ -93,7 +98,7 @@ class _Transforms:
         inner = slice(half - kept, half + kept + 1)
         plane[: 2 * kept + 1, : 2 * kept + 1] = ring[inner, inner]
         folded = scipy.fft.fft2(np.roll(plane, (-kept, -kept), axis=(0, 1)))
-        last = self._last(size)
+        last = self.last(size)
         rows, columns = np.arange(-last, last + 1), np.arange(last + 1)
         attenuation = np.outer(np.sinc(rows / size), np.sinc(columns / size)) ** 2
         waves: NDArray[np.complex64] = folded[np.ix_(rows % size, columns % size)] * attenuation
@@ -148,7 +153,9 @@ def draw_galaxies(
     for size in np.unique(sizes[on_image]):
         chosen = np.flatnonzero(on_image & (sizes == size))
         _spread_wings(x[chosen], y[chosen], rate[chosen], int(size), psf, image, workers, limit)
-        maker = _Maker(transforms, int(size), len(chosen))
+        # neighbours share the transforms of their nodes in the cache
+        chosen = chosen[np.argsort(nodes[chosen, 0], kind="stable")]
+        maker = _Maker(transforms, int(size), nodes[chosen], workers)
         steps = max(1, BATCH // int(size) ** 2)
         batches = [chosen[i : i + steps] for i in range(0, len(chosen), steps)]
 
@@ -195,7 +202,8 @@ def _stamp_sizes(
     axes = np.linalg.svd(shape, compute_uv=False)
     area = np.maximum(axes[:, 0] * axes[:, 1], 1e-12)
     # what lies beyond a stamp comes back on its other sides, up to four times in a corner
-    fraction = np.minimum(limit / 4 * area / np.maximum(np.abs(rate), 1e-300), FAINTEST)
+    fraction = limit * area / np.maximum(np.abs(rate), 1e-300)
+    fraction = np.minimum(fraction / 4, np.maximum(fraction / 10, FAINTEST))
     radius = axes[:, 0] * sersic.surface_brightness_radius(index, fraction)
     needed = 2 * (radius + reach_by_rate(rate, psf, limit)) + 2
     sizes = SIZES[psf.oversample * SIZES >= psf.samples.shape[-1]]
@@ -220,15 +228,22 @@ def _mixture(
 class _Maker:
     """Makes stamps of one size."""
 
-    def __init__(self, transforms: _Transforms, size: int, count: int) -> None:
-        self.transforms = transforms
+    def __init__(
+        self, transforms: _Transforms, size: int, nodes: NDArray[np.int64], workers: int
+    ) -> None:
         self.size = size
-        components, nodes = transforms.samples.shape[:2]
-        # the transforms of all nodes are worth their memory where many galaxies share them
-        self.waves = None
+        self.last = transforms.last(size)
+        self.cutoff = transforms.cutoff
         self.wings = transforms.wing_waves(size)
-        if count > components * nodes and size <= 128:
-            self.waves = transforms.waves(transforms.samples, size) + self.wings
+        used = np.unique(nodes)
+        self.places = np.zeros(transforms.samples.shape[1], np.int64)
+        self.places[used] = np.arange(len(used))
+        self.base = min(size, TABULATED)
+        with ThreadPoolExecutor(workers) as pool:
+            waves = list(
+                pool.map(lambda i: transforms.waves(transforms.samples[:, i], self.base), used)
+            )
+        self.waves = np.stack(waves, axis=1)
 
     def stamps(
         self,
@@ -243,47 +258,96 @@ class _Maker:
         """(n, size, size) stamps; pixel (size // 2, size // 2) is the nearest to the centre."""
         size = self.size
         planes = np.zeros((len(x), size, size // 2 + 1), np.complex64)
-        for i in range(len(x)):
-            _fill(
-                self._psf(nodes[i], shares[i]),
-                sersic.curve(index[i]),
-                shape[i] * (2 * np.pi / size),
-                x[i] - np.floor(x[i] + 0.5),
-                y[i] - np.floor(y[i] + 0.5),
-                rate[i],
-                self.transforms.cutoff,
-                planes[i],
-            )
+        offsets = np.stack([x - np.floor(x + 0.5), y - np.floor(y + 0.5)], axis=1)
+        first, of_indices = sersic.between_indices(index)
+        _fill_all(
+            self.waves, self.places[nodes], shares, self.base / size, self.wings,
+            sersic.curves(), first, of_indices,
+            (shape * (2 * np.pi / size)).astype(np.float32),
+            offsets, rate, self.cutoff, planes,
+        )  # fmt: skip
         stamps: NDArray[np.float32] = scipy.fft.irfft2(
             planes, (size, size), overwrite_x=True, workers=1
         )
         return stamps
 
-    def _psf(self, nodes: NDArray[np.int64], shares: NDArray[np.float32]) -> NDArray[np.complex64]:
-        """Transform of the PSF at one place."""
-        if self.waves is not None:
-            return _mix(self.waves, nodes, shares)
-        mixed = _mix(self.transforms.samples, nodes, shares)
-        return self.transforms.waves(mixed, self.size) + self.wings
+
+@njit(nogil=True, cache=True)
+def _fill_all(  # type: ignore[no-untyped-def]
+    waves, nodes, shares, ratio, wings, curves, first, of_indices, shape, offsets, rate, cutoff,
+    planes,
+):  # fmt: skip
+    """Transforms of galaxies, each with its own PSF and profile."""
+    for i in range(planes.shape[0]):
+        psf = _mix(waves, nodes[i], shares[i])
+        if ratio < 1:
+            psf = _stretch(psf, ratio, wings.shape)
+        curve = _mix_curves(curves, first[i], of_indices[i], shape[i], wings.shape[1])
+        psf += wings
+        _fill(psf, curve, shape[i], offsets[i], rate[i], cutoff, planes[i])
 
 
 @njit(nogil=True, cache=True, fastmath={"contract"})
 def _mix(planes, nodes, shares):  # type: ignore[no-untyped-def]
     """Weighted sum of planes (component, node, rows, columns)."""
-    mixed = np.zeros_like(planes[0, 0])
-    for component in range(shares.shape[0]):
-        for corner in range(shares.shape[1]):
-            share = shares[component, corner]
-            if share != 0:
-                plane = planes[component, nodes[corner]]
-                for k in range(mixed.shape[0]):
+    mixed = np.zeros(planes.shape[2:], planes.dtype)
+    for k in range(mixed.shape[0]):
+        for component in range(shares.shape[0]):
+            for corner in range(shares.shape[1]):
+                share = shares[component, corner]
+                if share != 0:
+                    row = planes[component, nodes[corner], k]
                     for j in range(mixed.shape[1]):
-                        mixed[k, j] += share * plane[k, j]
+                        mixed[k, j] += share * row[j]
     return mixed
 
 
+@njit(nogil=True, cache=True)
+def _stretch(plane, ratio, shape):  # type: ignore[no-untyped-def]
+    """Cubic interpolation of a transform at ``ratio`` times its frequencies' distances."""
+    last = shape[1] - 1
+    along_x = np.zeros((plane.shape[0], shape[1]), plane.dtype)
+    for j in range(shape[1]):
+        first, weights = _cubic(j * ratio, plane.shape[1])
+        for k in range(plane.shape[0]):
+            for i in range(4):
+                along_x[k, j] += weights[i] * plane[k, first + i]
+    stretched = np.zeros(shape, plane.dtype)
+    for k in range(shape[0]):
+        first, weights = _cubic((k - last) * ratio + plane.shape[0] // 2, plane.shape[0])
+        for i in range(4):
+            row = along_x[first + i]
+            weight = weights[i]
+            for j in range(shape[1]):
+                stretched[k, j] += weight * row[j]
+    return stretched
+
+
+@njit(nogil=True, cache=True)
+def _cubic(place, count):  # type: ignore[no-untyped-def]
+    """The first of four of ``count`` samples around a place, and Lagrange's weights."""
+    first = min(max(int(np.floor(place)) - 1, 0), count - 4)
+    p = place - first
+    a, b, c = p - 1, p - 2, p - 3
+    weights = np.array([-a * b * c / 6, p * b * c / 2, -p * a * c / 2, p * a * b / 6])
+    return first, weights.astype(np.float32)
+
+
 @njit(nogil=True, cache=True, fastmath={"contract"})
-def _fill(psf, curve, shape, x, y, rate, cutoff, plane):  # type: ignore[no-untyped-def]
+def _mix_curves(curves, first, shares, shape, columns):  # type: ignore[no-untyped-def]
+    """The transform of one profile, as far as the frequencies of its stamp reach."""
+    farthest = np.sqrt(np.sqrt(2 * np.sum(shape**2)) * columns)
+    curve = np.zeros(min(int(farthest * STEPS) + 3, curves.shape[1]), np.float32)
+    for i in range(4):
+        row = curves[first + i]
+        share = np.float32(shares[i])
+        for j in range(curve.size):
+            curve[j] += share * row[j]
+    return curve
+
+
+@njit(nogil=True, cache=True, fastmath={"contract"})
+def _fill(psf, curve, shape, offset, rate, cutoff, plane):  # type: ignore[no-untyped-def]
     """Transform of a galaxy, folded to the frequencies of its stamp.
 
     ``plane`` keeps the half of the frequencies along x that a real image needs.
@@ -291,28 +355,37 @@ def _fill(psf, curve, shape, x, y, rate, cutoff, plane):  # type: ignore[no-unty
     size = plane.shape[0]
     half = size // 2
     last = psf.shape[1] - 1
-    limit = (cutoff * size) ** 2
     turn = -2 * np.pi / size
-    along_x = np.exp(1j * turn * (half + x) * np.arange(last + 1)).astype(np.complex64)
-    along_y = np.exp(1j * turn * (half + y) * np.arange(-last, last + 1)).astype(np.complex64)
-    along_y *= np.float32(rate)
+    along_x = np.exp(1j * turn * (half + offset[0]) * np.arange(last + 1)).astype(np.complex64)
+    along_y = np.exp(1j * turn * (half + offset[1]) * np.arange(-last, last + 1))
+    along_y *= rate
+    profile = np.empty(last + 1, np.float32)
     for k in range(-last, last + 1):
-        row = k % size
-        mirror_row = (-k) % size
-        phase = along_y[k + last]
-        for j in range(last + 1):
-            if k * k + j * j > limit:
-                break
-            p = shape[0, 0] * j + shape[1, 0] * k
-            q = shape[0, 1] * j + shape[1, 1] * k
-            value = (
-                psf[k + last, j] * np.float32(sersic_at(p * p + q * q, curve)) * phase * along_x[j]
-            )
-            column = j % size
+        row, mirror = plane[k % size], plane[(-k) % size]
+        phase = np.complex64(along_y[k + last])
+        count = min(last, int(np.sqrt(max((cutoff * size) ** 2 - k * k, 0)))) + 1
+        _look_up(curve, shape, np.float32(k), profile[:count])
+        column = 0
+        for j in range(count):
+            value = psf[k + last, j] * profile[j] * (phase * along_x[j])
             if column <= half:
-                plane[row, column] += value
+                row[column] += value
             if (j and column in (0, half)) or column > half:
-                plane[mirror_row, (size - column) % size] += np.conj(value)
+                mirror[(size - column) % size] += np.conj(value)
+            column = column + 1 if column + 1 < size else 0
+
+
+@njit(nogil=True, cache=True, fastmath={"contract"})
+def _look_up(curve, shape, k, profile):  # type: ignore[no-untyped-def]
+    """The transform of a profile along one row of frequencies."""
+    end = np.float32(min(WIDEST * STEPS, curve.size - 1) - 0.5)
+    for j in range(profile.size):
+        p = shape[0, 0] * np.float32(j) + shape[1, 0] * k
+        q = shape[0, 1] * np.float32(j) + shape[1, 1] * k
+        place = min(np.sqrt(np.sqrt(p * p + q * q)) * np.float32(STEPS), end)
+        before = np.uint32(place)
+        way = place - np.float32(before)
+        profile[j] = curve[before] + way * (curve[before + 1] - curve[before])
 
 
 @njit(nogil=True, cache=True)

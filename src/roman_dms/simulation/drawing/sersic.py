@@ -31,6 +31,10 @@ LOG_FIRST, LOG_LAST, WAVES = np.log(1e-4), np.log(1e4), 512
 INDICES = 48
 """Sersic indices in the table, equally spaced in their logarithm."""
 
+STEPS, WIDEST = 200, 100
+"""Steps a unit of the square root of wavenumber times half-light radius in the table that is
+interpolated linearly, and where it ends."""
+
 CONTOUR = 1.5
 """Real part of s."""
 
@@ -101,30 +105,42 @@ def transform(n: float, k: NDArray[np.float64]) -> NDArray[np.float64]:
     k
         Wavenumbers.
     """
-    values = curve(n)
+    first, shares = between_indices(np.array([n]))
+    curve = np.tensordot(shares[0], table().values[first[0] : first[0] + 4], 1)
     result = np.empty(np.shape(k))
-    _look_up(np.ascontiguousarray(k, float).ravel(), values, result.reshape(-1))
+    _look_up(np.ascontiguousarray(k, float).ravel(), curve, result.reshape(-1))
     return result
 
 
-def curve(n: float) -> NDArray[np.float64]:
-    """Transform of one index at the wavenumbers of the table; cubic in the logarithm of n."""
-    log_indices, values = table()
+@cache
+def curves() -> NDArray[np.float32]:
+    """(index, STEPS * WIDEST + 1) transforms in equal steps of the wavenumber's square root.
+
+    Two square roots of k squared find a place there, without a logarithm.
+    """
+    k = (np.arange(STEPS * WIDEST + 1) / STEPS) ** 2
+    resampled = np.empty((INDICES, k.size))
+    for values, row in zip(table().values, resampled, strict=True):
+        _look_up(k, values, row)
+    return resampled.astype(np.float32)
+
+
+def between_indices(n: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The first of four indices of the table around each n (n,), and their shares (n, 4).
+
+    Lagrange's cubic in the logarithm of n.
+    """
+    log_indices = table().log_indices
     place = (np.log(n) - log_indices[0]) / (log_indices[1] - log_indices[0])
-    first = int(np.clip(np.floor(place) - 1, 0, INDICES - 4))
+    first = np.clip(np.floor(place).astype(np.int64) - 1, 0, INDICES - 4)
     p = place - first
-    shares = [
-        -(p - 1) * (p - 2) * (p - 3) / 6,
-        p * (p - 2) * (p - 3) / 2,
-        -p * (p - 1) * (p - 3) / 2,
-        p * (p - 1) * (p - 2) / 6,
-    ]
-    mixed: NDArray[np.float64] = np.tensordot(shares, values[first : first + 4], 1)
-    return mixed
+    a, b, c = p - 1, p - 2, p - 3
+    shares = np.stack([-a * b * c / 6, p * b * c / 2, -p * a * c / 2, p * a * b / 6], axis=1)
+    return first, shares
 
 
 @njit(nogil=True, cache=True)
-def at(k_squared, curve):  # type: ignore[no-untyped-def]
+def _at(k_squared, curve):  # type: ignore[no-untyped-def]
     """Cubic interpolation of a curve of the table; k_squared is (k r_e)^2."""
     if k_squared < np.exp(2 * LOG_FIRST):
         return 1.0
@@ -147,4 +163,4 @@ def at(k_squared, curve):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def _look_up(k, curve, result):  # type: ignore[no-untyped-def]
     for i in range(k.size):
-        result[i] = at(k[i] * k[i], curve)
+        result[i] = _at(k[i] * k[i], curve)
