@@ -50,3 +50,18 @@ def test_the_hole_rises_smoothly():
     assert np.all(middle[:5] == 0)
     assert middle[6] == pytest.approx(0.5)
     assert np.all(middle[8:] == 1)
+
+
+@pytest.mark.parametrize("half", [255, 256, 257, 258])
+def test_coarse_wings_have_the_same_light_and_centre(half):
+    """A flat kernel, whose light and centre are known."""
+    width = 2 * half + 1
+    kernel = np.full((width, width), 1 / width**2, np.float32)
+    image = np.zeros((1013, 1038), np.float32)
+    x, y = np.array([500.3, 520.0]), np.array([481.0, 499.8])
+    wings.spread_coarsely(x, y, np.array([1.0, 3.0]), kernel, image, 2)
+    row, column = np.indices(image.shape)
+    assert image.sum() == pytest.approx(4, rel=1e-5)
+    for axis, places in ((column, x), (row, y)):
+        mean = np.average(places, weights=[1, 3])
+        assert (image * axis).sum() / image.sum() == pytest.approx(mean, abs=0.02)

@@ -20,13 +20,16 @@ from roman_dms.simulation.drawing import sersic
 from roman_dms.simulation.drawing.nodes import between
 from roman_dms.simulation.drawing.sersic import STEPS, WIDEST
 from roman_dms.simulation.drawing.stars import LIMIT, reach_by_rate
-from roman_dms.simulation.drawing.wings import spread, wings_outside
+from roman_dms.simulation.drawing.wings import spread, spread_coarsely, wings_outside
 
 SIZES = np.array([32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096])
 """Sides of stamps [pixel]; a galaxy that needs more is drawn on the last."""
 
+SMOOTH = 96
+"""Side of stamps beyond which the wings are added on coarse pixels [pixel]."""
+
 BATCH = 1 << 18
-"""Pixels of the stamps that one thread makes at a time."""
+"""Pixels of the stamps that a thread makes at a time."""
 
 FAINTEST = 3e-4 / (2 * np.pi)
 """A stamp ends no nearer than where the surface brightness is 3e-4 of the mean in the ellipse
@@ -152,7 +155,7 @@ def draw_galaxies(
     nodes, shares = _mixture(x, y, weights, psf)
     for size in np.unique(sizes[on_image]):
         chosen = np.flatnonzero(on_image & (sizes == size))
-        _spread_wings(x[chosen], y[chosen], rate[chosen], int(size), psf, image, workers, limit)
+        _spread_wings(x[chosen], y[chosen], rate[chosen], int(size), psf, image, workers)
         # neighbours share the transforms of their nodes in the cache
         chosen = chosen[np.argsort(nodes[chosen, 0], kind="stable")]
         maker = _Maker(transforms, int(size), nodes[chosen], workers)
@@ -181,14 +184,12 @@ def _spread_wings(
     psf: PsfGrid,
     image: NDArray[np.float32],
     workers: int,
-    limit: float,
 ) -> None:
     """Add the wings outside the stamps of one size, as if the galaxies were points."""
     reach = (psf.samples.shape[-1] - 1) // 2 / psf.oversample
     kernel = wings_outside(psf.wings, max(reach, size // 2 - 1))
-    # small stamps miss some per cent of the light; around large ones the rest is too faint
-    bright = np.abs(rate) * kernel.max() > (limit / 10 if size // 2 > 2 * reach else 0)
-    spread(x[bright], y[bright], rate[bright], kernel, image, workers)
+    # far from a galaxy its light is faint and smooth
+    (spread if size < SMOOTH else spread_coarsely)(x, y, rate, kernel, image, workers)
 
 
 def _stamp_sizes(

@@ -152,3 +152,29 @@ def _stamp(x, y, rate, kernel, band, top):  # type: ignore[no-untyped-def]
                 for k in range(max(0, -first_row), min(side, band.shape[0] - first_row)):
                     for j in range(start, stop):
                         band[first_row + k, first + j] += share * kernel[k, j]
+
+
+def spread_coarsely(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    rate: NDArray[np.float64],
+    kernel: Image,
+    image: Image,
+    workers: int,
+) -> None:
+    """Add a faint and wide kernel as :func:`spread` does, but on pixels of 4 x 4."""
+    half = kernel.shape[0] // 2
+    before = (4 * (half // 4 + 1) + 2) - half  # the centre comes to the third of four pixels
+    after = -(kernel.shape[0] + before) % 8 + 4
+    padded = np.pad(kernel, (before, after))
+    rows, columns = (-(-side // 4) for side in image.shape)
+    side = padded.shape[0] // 4
+    binned = padded[: 4 * side, : 4 * side].reshape(side, 4, side, 4).sum(axis=(1, 3))
+    centre = (half + before) // 4
+    wide = binned[: 2 * centre + 1, : 2 * centre + 1]
+    coarse = np.zeros((rows, columns), np.float32)
+    spread((x - 2) / 4, (y - 2) / 4, rate, np.ascontiguousarray(wide), coarse, workers)
+    coarse /= 16
+    for start in range(4):
+        part = image[start::4]
+        part += np.repeat(coarse[: part.shape[0]], 4, axis=1)[:, : image.shape[1]]
