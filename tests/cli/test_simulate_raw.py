@@ -41,6 +41,12 @@ def test_first_detector_looks_at_the_scene(scene, tmp_path, capsys):
     assert read_rate_image(paths[0]).data.shape == (1016, 1016)
 
 
+def test_scene_elsewhere_is_told(scene, tmp_path, capsys):
+    where = ["--ra", "200", "--dec", "70", "--ma-table", "3"]
+    assert run("image", scene, *where, "-o", tmp_path) == 0
+    assert "No source of the scene falls on WFI01" in capsys.readouterr().err
+
+
 def test_rate_of_ones_own_is_read_out(tmp_path, capsys):
     np.save(tmp_path / "rate.npy", np.full((1016, 1016), 50.0, np.float32))
     left_out = [word for name in ("ipc", "cosmic_rays") for word in ("--without", name)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from roman_dms.cli.simulate.one_exposure import asked, exposure_options
+from roman_dms.cli.simulate.one_exposure import asked, exposure_options, tell
 
 
 @click.command()
@@ -30,5 +30,4 @@ def command(**options: Any) -> None:
     for detector in work.detectors:
         with console.status(f"simulating {detector}"):
             paths = make_image(work.request, work.exposure, detector, work.output)
-        for path in paths:
-            click.echo(str(path))
+        tell(paths, detector)

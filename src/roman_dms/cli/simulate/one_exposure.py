@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -148,3 +148,15 @@ def _pointed(
         )
     ra, dec = middle_of(scene_in(request.scene))
     return aimed(dataclasses.replace(exposure, ra=ra, dec=dec), detector)
+
+
+def tell(paths: Sequence[Path], detector: str) -> None:
+    """Print what was written; say so where no source of the scene was seen."""
+    from roman_dms.formats.tables import read_table
+
+    for path in paths:
+        click.echo(str(path))
+    truth = next(path for path in paths if path.name.endswith("_truth.parquet"))
+    table = read_table(truth)
+    if table.colnames and not len(table):
+        click.echo(f"No source of the scene falls on {detector}: is that where it looks?", err=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from roman_dms.cli.simulate.choices import effect_settings, own_effects
-from roman_dms.cli.simulate.one_exposure import asked, exposure_options
+from roman_dms.cli.simulate.one_exposure import asked, exposure_options, tell
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -58,8 +58,7 @@ def command(
             task = bar.add_task(f"simulating {detector}", total=1.0)
             shown = partial(_show, bar, task)
             paths = make_raw(work.request, work.exposure, detector, work.output, progress=shown)
-            for path in paths:
-                click.echo(str(path))
+            tell(paths, detector)
 
 
 def _show(bar: Progress, task: TaskID, done: float) -> None:
