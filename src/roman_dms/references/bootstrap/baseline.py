@@ -182,24 +182,15 @@ def _write(recipe: Recipe, frame: Frame, element: str, path: Path) -> None:
     from astropy.time import Time  # noqa: PLC0415
 
     from roman_dms.formats import write_tree  # noqa: PLC0415 - asdf is slow to import
+    from roman_dms.formats.writing import write_plain  # noqa: PLC0415
 
     tree = recipe.make(frame, element) if element else recipe.make(frame)
     meta = _metadata(recipe, frame, element) | tree.pop("meta", {})
     if kind_of(recipe.kind).is_parameters:
-        _write_parameters({"meta": meta, **tree}, path)
+        write_plain({"meta": meta, **tree}, path)  # as stpipe reads it; no product of RAD
     else:
         meta["useafter"] = Time(meta["useafter"])
         write_tree(_tag(recipe.kind), {"meta": meta, **tree}, path)
-
-
-def _write_parameters(tree: dict[str, Any], path: Path) -> None:
-    """Write parameters of a step: no product of RAD, a plain tree as stpipe reads it."""
-    from asdf.tagged import TaggedDict  # noqa: PLC0415
-
-    from roman_dms.formats.writing import replacing, write_asdf  # noqa: PLC0415
-
-    with replacing(path) as file:
-        write_asdf(file, TaggedDict(tree, "tag:stsci.edu:asdf/core/asdf-1.1.0"), [], None)
 
 
 def _tag(kind: str) -> str:
