@@ -12,9 +12,9 @@ import sys
 import time
 from pathlib import Path
 
-from roman_dms.calibration.recipes import load
 from roman_dms.pipeline.memory import keep_freed_memory
 from roman_dms.pipeline.process import process_file
+from roman_dms.recipes import load
 from roman_dms.references.selected import SelectedReferences
 from roman_dms.references.store import ReferenceStore
 

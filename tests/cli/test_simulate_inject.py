@@ -32,8 +32,8 @@ def inject(*arguments):
 @pytest.fixture(scope="module")
 def image_file(miniature_raw, miniature_store, tmp_path_factory):
     """The miniature exposure, calibrated."""
-    from roman_dms.calibration.recipes import load
     from roman_dms.pipeline.runner import run
+    from roman_dms.recipes import load
     from roman_dms.references import ReferenceStore
     from roman_dms.references.selected import SelectedReferences
 

@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from roman_dms.calibration.recipes import load
 from roman_dms.formats.products import read_product, write_product
 from roman_dms.pipeline.runner import run
+from roman_dms.recipes import load
 from roman_dms.references import ReferenceStore
 from roman_dms.references.bootstrap import MINIATURE, baseline, bootstrap
 from roman_dms.references.selected import SelectedReferences

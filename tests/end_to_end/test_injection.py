@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from roman_dms.calibration.recipes import load
 from roman_dms.formats.products import read_product
 from roman_dms.instrument.quality import Pixel
 from roman_dms.pipeline.runner import run
 from roman_dms.products.reference import Saturation
+from roman_dms.recipes import load
 from roman_dms.references import ReferenceStore
 from roman_dms.references.selected import SelectedReferences
 from roman_dms.simulation.layout import Ranges

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import roman_datamodels
 
-from roman_dms.calibration.recipes import load
 from roman_dms.formats.products import read_product
 from roman_dms.formats.reference_files import read_reference
 from roman_dms.instrument.quality import Pixel
 from roman_dms.pipeline.runner import run
+from roman_dms.recipes import load
 from roman_dms.references import ReferenceStore, parameters_of
 from roman_dms.references.selected import SelectedReferences
 

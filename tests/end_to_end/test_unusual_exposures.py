@@ -10,13 +10,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from roman_dms.calibration.recipes import load
 from roman_dms.errors import CalibrationError, RdmsError, RecipeError, ReferenceDataError
 from roman_dms.formats.products import read_product, write_product
 from roman_dms.instrument.quality import Pixel
 from roman_dms.pipeline.runner import run
 from roman_dms.products.metadata import Metadata
 from roman_dms.products.reference import Mask
+from roman_dms.recipes import load
 from roman_dms.references import ReferenceStore
 from roman_dms.references.selected import SelectedReferences
 

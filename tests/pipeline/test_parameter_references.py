@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from roman_dms.calibration.recipes import load
 from roman_dms.errors import RecipeError
 from roman_dms.pipeline.parameter_references import with_parameter_references
 from roman_dms.products.metadata import Metadata
+from roman_dms.recipes import load
 
 
 class Pars:

@@ -33,7 +33,7 @@ class Request:
 
     def recipe(self) -> Recipe:
         """The recipe with the changes that were asked for."""
-        from roman_dms.calibration.recipes import load
+        from roman_dms.recipes import load
 
         recipe = load(self.recipe_path).with_settings(self.settings)
         recipe = recipe.until(self.until) if self.until else recipe

@@ -18,7 +18,7 @@ def command(path: Path | None, describe: bool) -> None:
     rdms recipe mine.toml        is it right?
     rdms recipe --describe       what every parameter means
     """
-    from roman_dms.calibration.recipes import EXPOSURE, load
+    from roman_dms.recipes import EXPOSURE, load
 
     if path is None and not describe:
         click.echo(EXPOSURE.read_text(), nl=False)

@@ -286,7 +286,7 @@ def wait_until(done, seconds=60):
 def test_an_interruption_leaves_nothing_half_written(visit, cheap, tmp_path):
     class Interrupt(VisitObserver):
         def finished(self, outcome):
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)  # to this thread: it is raised here
 
     with pytest.raises(KeyboardInterrupt):
         visit(observer=Interrupt(), jobs=2, request=cheap.CheapRequest(seconds=0.2))

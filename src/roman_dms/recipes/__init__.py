@@ -7,11 +7,11 @@ from pathlib import Path
 from roman_dms.pipeline.recipe import Recipe, load_recipe
 
 EXPOSURE = Path(__file__).parent / "exposure.toml"
-"""L1 to L2 of one exposure."""
+"""L1 to L2 of one exposure, with its sources."""
 
 
 def load(path: Path | None = None) -> Recipe:
-    """Read a recipe whose steps are those of this package or a user's own.
+    """Read a recipe whose steps are those of the system or a user's own.
 
     Parameters
     ----------

@@ -1,0 +1,1 @@
+"""Alignment of files: catalogues in, corrected WCS out."""

@@ -1,0 +1,1 @@
+"""Catalogues of sources, from images and mosaics."""

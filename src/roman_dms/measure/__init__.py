@@ -1,0 +1,1 @@
+"""Sources on an image: background, detection, deblending, photometry, shapes; arrays in and out."""

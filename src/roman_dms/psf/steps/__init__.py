@@ -1,0 +1,1 @@
+"""PSFs from and to products: reference files, calibrated images."""
