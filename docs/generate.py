@@ -18,13 +18,13 @@ from typing import Any
 import click
 from fastapi.routing import APIRoute
 
-from roman_dms.calibration import recipes
-from roman_dms.calibration.steps import STEPS
+from roman_dms import recipes
 from roman_dms.cli.main import COMMANDS, EXIT_CODES, rdms
 from roman_dms.instrument.quality import Pixel, Resultant
 from roman_dms.pipeline.step import Step
 from roman_dms.products import exposure, mosaic
 from roman_dms.products.arrays import PixelField
+from roman_dms.recipes import steps as known_steps
 from roman_dms.references.kinds import KINDS
 from roman_dms.services.references import create_app
 from roman_dms.simulation.scenes import scene, variability
@@ -55,7 +55,7 @@ def pages() -> dict[str, str]:
 def steps() -> Iterator[str]:
     """Every step with its products, reference kinds and parameters."""
     yield "\n# Steps\n\nIn the order of the default recipe (see `rdms recipe --describe`)."
-    for step in STEPS.values():
+    for step in known_steps().values():
         yield f"\n## {step.name}\n\n{inspect.getdoc(step.function)}\n"
         yield f"- {step.takes.__name__} to {step.gives.__name__}; needs {_scope(step)}"
         kinds = [
@@ -152,7 +152,7 @@ def reference_kinds() -> Iterator[str]:
     """Kinds of reference files and what they are matched by."""
     yield "\n# Reference files\n\n| kind | matched by | what | used by |\n|---|---|---|---|"
     users: dict[str, list[str]] = {}
-    for step in STEPS.values():
+    for step in known_steps().values():
         for kind in step.references.values():
             users.setdefault(kind.kind, []).append(step.name)
     for kind in KINDS.values():

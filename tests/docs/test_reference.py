@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from roman_dms.calibration.steps import STEPS
 from roman_dms.cli.main import COMMANDS
+from roman_dms.recipes import steps as known_steps
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -29,7 +29,7 @@ def test_generated_pages_are_fresh(name):
     assert (DOCS / "reference" / name).read_text() == PAGES[name], "run 'make docs'"
 
 
-@pytest.mark.parametrize("step", STEPS.values(), ids=lambda step: step.name)
+@pytest.mark.parametrize("step", known_steps().values(), ids=lambda step: step.name)
 def test_every_step_and_parameter_is_described(step):
     assert inspect.getdoc(step.function)
     for name, field in step.parameters.model_fields.items():

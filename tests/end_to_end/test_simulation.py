@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from roman_dms.calibration import recipes
+from roman_dms import recipes
 from roman_dms.formats.products import read_product
 from roman_dms.instrument.quality import Pixel
 from roman_dms.pipeline.process import process_file

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from roman_dms.errors import FormatError
+from roman_dms.formats.catalogues import catalogue_path, write_sources
 from roman_dms.formats.exposures import (
     RATE,
     RAW,
@@ -74,7 +75,8 @@ def write_product(
     """Write an L1 exposure, a ramp, an L2 image or an L3 mosaic.
 
     ``meta.filename`` and ``meta.file_date`` are set here; all other metadata are
-    the caller's.
+    the caller's.  The sources of an image go into files beside it, which are complete
+    before the image appears under its name.
 
     Parameters
     ----------
@@ -98,6 +100,10 @@ def write_product(
     dated = {} if keep_date else {"file_date": now}
     meta = product.meta.updated({"filename": Path(path).name, **dated})
     if isinstance(product, RateImage):
+        if product.sources is not None:
+            named = {"source_catalog.tweakreg_catalog_name": catalogue_path(path).name}
+            meta = meta.updated(named)
+            write_sources(product.sources, meta, path)
         tree, schema = tree_of_rate(product), RATE
     elif isinstance(product, Ramp):
         tree, schema = tree_of_ramp(product), RAMP

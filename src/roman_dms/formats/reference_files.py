@@ -15,6 +15,7 @@ from roman_dms.products.arrays import StoredArray
 from roman_dms.products.metadata import Metadata
 from roman_dms.products.reference import (
     KINDS,
+    Epsf,
     IntegralNonlinearity,
     Ipc,
     Photometry,
@@ -58,6 +59,8 @@ def reference_of(file: TaggedFile) -> Reference:
         raise MetadataError(f"The file {file.name} has no metadata.", "a mapping 'meta'")
     if kind == IntegralNonlinearity.kind:
         return _integral_nonlinearity(Metadata(meta), tree, file.name)
+    if kind == Epsf.kind:
+        return _effective_psfs(Metadata(meta), tree, file.name)
     if kind == Ipc.kind:
         return _interpixel_capacitance(Metadata(meta), tree, file.name)
     if kind == Photometry.kind:
@@ -140,6 +143,19 @@ def _interpixel_capacitance(meta: Metadata, tree: Mapping[str, Any], name: str) 
             "finite numbers, an odd number of rows and columns, and a sum of 1",
         )
     return Ipc(meta=meta, data=kernel / kernel.sum())
+
+
+def _effective_psfs(meta: Metadata, tree: Mapping[str, Any], name: str) -> Reference:
+    psf = np.asarray(_branch(tree, "psf", name), dtype=np.float32)
+    places = len(meta.get("pixel_x") or ())
+    if psf.ndim != 5 or psf.shape[2] != places or places != len(meta.get("pixel_y") or ()):
+        raise FormatError(
+            f"The PSFs of {name} are {psf.shape}, at {places} places.",
+            "(defocus, spectral type, place, row, column), with pixel_x and pixel_y of each place",
+        )
+    wide = tree.get("extended_psf")
+    extended = None if wide is None else np.asarray(wide, dtype=np.float32)
+    return Epsf(meta=meta, psf=psf, extended_psf=extended)
 
 
 def _photometry(meta: Metadata, tree: Mapping[str, Any], name: str) -> Reference:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from roman_dms.formats.catalogues import read_catalogue_metadata
 from roman_dms.formats.rad import split_tag
 from roman_dms.formats.sources import FilePath
 from roman_dms.formats.trees import TaggedFile, open_tagged
@@ -21,10 +23,13 @@ TITLES = {
     "ramp": "L1-L2: ramp between calibration steps",
     "wfi_image": "L2: calibrated count rate of one detector",
     "wfi_mosaic": "L3: mosaic",
+    "segmentation_map": "L4: pixels of the sources of an L2 image",
 }
 
 _UNKNOWN = {None, "?", "", -999999, -999999.0}
 """What RAD's makers write where they do not know."""
+
+_UNKNOWN_TEXT = {str(value) for value in _UNKNOWN}
 
 _SAMPLED_ROWS = 64
 """Rows that statistics are taken from, spread over the image."""
@@ -111,6 +116,8 @@ def summarise(path: FilePath, *, statistics: bool = True) -> Summary:
     FileError, FormatError
         If it is no file of the mission, truncated or damaged.
     """
+    if os.fspath(path).endswith(".parquet"):
+        return _catalogue(path)
     file = open_tagged(path)
     tree = file.live(foreign=False)
     meta = Metadata(tree["meta"] if isinstance(tree.get("meta"), Mapping) else {})
@@ -127,6 +134,29 @@ def summarise(path: FilePath, *, statistics: bool = True) -> Summary:
         reference_files=_reference_files(meta.get("ref_file")),
         arrays=tuple(_arrays(file, tree)),
         statistics=_statistics(tree) if statistics else {},
+    )
+
+
+def _catalogue(path: FilePath) -> Summary:
+    """A catalogue at a glance; its columns are not read."""
+    from pyarrow import parquet  # noqa: PLC0415 - loaded when first needed
+
+    meta = read_catalogue_metadata(path)
+    content = parquet.read_metadata(path)
+    found = {label: meta.get(key) for label, key in FIELDS.items()}
+    found |= {"image": meta.get("image.filename"), "sources": content.num_rows}
+    known = {key: value for key, value in _known(found).items() if value not in _UNKNOWN_TEXT}
+    return Summary(
+        file=os.fspath(path),
+        product="L4: catalogue of sources",
+        schema=f"parquet, {content.num_columns} columns",
+        size=Path(path).stat().st_size,
+        fields=known,
+        read_pattern="",
+        steps={},
+        reference_files={},
+        arrays=(),
+        statistics={},
     )
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from roman_dms.instrument.detectors import Detector, detector
 from roman_dms.products.arrays import PixelArray, pixels
 from roman_dms.products.metadata import Metadata
+from roman_dms.products.sources import Sources
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,4 +109,6 @@ class RateImage:
     """(N, 3): resultant, row, column of each jump, in the science frame."""
     first_row: int = 0
     """Row of the science frame at which the arrays begin (0 but for a tile)."""
+    sources: Sources | None = None
+    """What was found on it, where its sources have been catalogued; files of their own."""
     extras: Mapping[str, Any] = field(default_factory=dict)

@@ -156,11 +156,23 @@ class Distortion(Reference):
     """An astropy model with an inverse."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Epsf(Reference):
+    """Effective PSFs of one detector and element; positions and colours are in the metadata."""
+
+    kind: ClassVar[str] = "epsf"
+    psf: NDArray[np.float32]
+    """(defocus, spectral type, place, row, column), sampled ``meta.oversample`` times a pixel."""
+    extended_psf: NDArray[np.float32] | None = None
+    """(row, column): one PSF with its far wings, on the same samples, where the file has it."""
+
+
 KINDS: dict[str, type[Reference]] = {
     cls.kind: cls
     for cls in (
         Mask, Saturation, ReferencePixels, DarkDecay, Linearity, InverseLinearity,
         IntegralNonlinearity, Ipc, Gain, ReadNoise, DarkRate, Flat, Photometry, Distortion,
+        Epsf,
     )
 }  # fmt: skip
 """The kinds that steps ask for, by the name that CRDS uses."""

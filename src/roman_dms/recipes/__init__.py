@@ -1,13 +1,22 @@
-"""The recipes that come with the system."""
+"""The recipes that come with the system: which steps of which science, in which order."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from roman_dms.pipeline.recipe import Recipe, load_recipe
+from roman_dms.pipeline.step import Step
 
 EXPOSURE = Path(__file__).parent / "exposure.toml"
 """L1 to L2 of one exposure, with its sources."""
+
+
+def steps() -> dict[str, Step]:
+    """The steps that come with the system, by name, in the order of the default recipe."""
+    from roman_dms.calibration.steps import STEPS as CALIBRATION  # noqa: PLC0415  compiled kernels
+    from roman_dms.catalogs.steps import STEPS as CATALOGS  # noqa: PLC0415
+
+    return {**CALIBRATION, **CATALOGS}
 
 
 def load(path: Path | None = None) -> Recipe:
@@ -18,6 +27,4 @@ def load(path: Path | None = None) -> Recipe:
     path
         A TOML file; the default recipe from L1 to L2 where ``None``.
     """
-    from roman_dms.calibration.steps import STEPS  # noqa: PLC0415  compiled kernels, only when run
-
-    return load_recipe(path or EXPOSURE, STEPS)
+    return load_recipe(path or EXPOSURE, steps())
