@@ -20,6 +20,7 @@ def miniature_raw():
 @pytest.fixture(scope="session")
 def miniature_store(tmp_path_factory):
     """References of the miniature exposure, bootstrapped once for all test processes."""
+    from roman_dms.psf.steps.reference_files import baseline_epsf
     from roman_dms.references.bootstrap import MINIATURE as BASELINE
     from roman_dms.references.bootstrap import bootstrap
 
@@ -29,6 +30,6 @@ def miniature_store(tmp_path_factory):
     with (shared / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (shared / "store" / "done").exists():
-            bootstrap(shared / "store", **BASELINE)
+            bootstrap(shared / "store", **BASELINE, effective_psf=baseline_epsf)
             (shared / "store" / "done").touch()
     return shared / "store"

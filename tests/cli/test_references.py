@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from roman_dms.cli.references import command
 from roman_dms.errors import FileError, RdmsError, ReferenceDataError
+from roman_dms.psf.steps.reference_files import baseline_epsf
 from roman_dms.references import ReferenceStore, build_context
 from tests.references.support import make_exposure, make_reference
 
@@ -117,9 +118,9 @@ def test_verify(rdms, store):
 def test_bootstrap_passes_its_options_on(rdms, store, monkeypatch):
     asked = {}
 
-    def make(folder, detectors, filters, size, seed, progress=None, measured=None):
+    def make(folder, detectors, filters, size, seed, progress=None, **more):
         asked.update(folder=folder, detectors=detectors, filters=filters, size=size, seed=seed)
-        asked.update(measured=measured)
+        asked.update(more)
         progress("file.asdf")
         return "roman_0007.pmap"
 
@@ -129,6 +130,7 @@ def test_bootstrap_passes_its_options_on(rdms, store, monkeypatch):
     assert (asked["folder"], asked["detectors"]) == (store, ("WFI02",))
     assert (len(asked["filters"]), asked["size"], asked["seed"]) == (8, 256, 4)
     assert asked["measured"] is None
+    assert asked["effective_psf"] is baseline_epsf
     rdms("bootstrap", "--filter", "all", "--filter", "GRISM", "--measured", 9)
     assert (asked["filters"][-1], len(asked["filters"]), asked["measured"]) == ("GRISM", 9, 9)
 

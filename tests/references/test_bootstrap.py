@@ -244,6 +244,28 @@ def test_psfs_are_normalised_and_apertures_agree(store):
         np.testing.assert_allclose(entry["ap_corrections"] * entry["ee_fractions"], 1)
 
 
+def test_effective_psfs_are_made_by_whoever_can(tmp_path, monkeypatch):
+    """A model that the baseline is given is asked once for each filter, and its tree written."""
+    few = tuple(recipe for recipe in RECIPES if recipe.kind == "epsf")
+    monkeypatch.setattr(baseline, "RECIPES", few)
+    asked = []
+
+    def model(detector, element, corner):
+        asked.append((detector, element, corner))
+        places = {"pixel_x": [0.0], "pixel_y": [0.0], "oversample": 4}
+        jitter = {"jitter_major": 14.0, "jitter_minor": 14.0, "jitter_position_angle": 0.0}
+        return {"meta": places | jitter, "psf": np.full((1, 1, 1, 5, 5), 0.5, np.float32)}
+
+    context = bootstrap(
+        tmp_path, ["WFI02"], ["F106", "F158"], size=256, window=(1536, 1024), effective_psf=model
+    )
+
+    assert asked == [("WFI02", "F106", (1536, 1024)), ("WFI02", "F158", (1536, 1024))]
+    tree = Store(tmp_path, context).tree("epsf", 2)
+    assert tree["meta"]["instrument"]["optical_element"] == "F158"
+    np.testing.assert_array_equal(tree["psf"], 0.5)
+
+
 def test_a_grism_exposure_needs_no_flat_and_no_psf(tmp_path, monkeypatch):
     """As the mission's rules have it: both are N/A for dispersers."""
     from roman_dms.references.store import ReferenceStore

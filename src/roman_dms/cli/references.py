@@ -94,6 +94,7 @@ def bootstrap(
     """
     from roman_dms.instrument.detectors import NAMES
     from roman_dms.instrument.optical_elements import DISPERSERS, FILTERS
+    from roman_dms.psf.steps.reference_files import baseline_epsf
     from roman_dms.references import default_path
     from roman_dms.references.bootstrap import MINIATURE
     from roman_dms.references.bootstrap import bootstrap as make
@@ -111,6 +112,7 @@ def bootstrap(
         folder,
         progress=lambda name: click.echo(f"made {name}", err=True),
         measured=measured,
+        effective_psf=baseline_epsf,
         **(MINIATURE if miniature else what),
     )
     click.echo(f"{context} in {folder}")

@@ -26,6 +26,9 @@ from roman_dms.references.submission import build_context
 
 Progress = Callable[[str], None]
 
+EffectivePsf = Callable[[str, str, tuple[int, int]], dict[str, Any]]
+"""Takes detector, element and the corner of the part that is kept; gives the tree of a file."""
+
 MINIATURE: dict[str, Any] = {
     "detectors": ("WFI01",),
     "filters": ("F158",),
@@ -90,6 +93,7 @@ def bootstrap(
     *,
     window: tuple[int, int] | None = None,
     measured: int | None = None,
+    effective_psf: EffectivePsf | None = None,
 ) -> str:
     """Make a baseline of reference files in a store, and a context of them.
 
@@ -113,6 +117,8 @@ def bootstrap(
         Make the files as a programme of calibration would have measured the
         detectors that ``seed`` stands for, with errors drawn from this seed
         (:mod:`~roman_dms.references.bootstrap.measurement`); None gives the truth.
+    effective_psf
+        Makes the effective PSFs; a coarse stand-in is made without it.
 
     Returns
     -------
@@ -131,7 +137,7 @@ def bootstrap(
     folder = Path(store) / "references" / "roman"
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for recipe, frame, element in _plan(frames, filters):
+    for recipe, frame, element in _plan(frames, filters, _recipes(effective_psf)):
         path = _next_path(folder, recipe.kind)
         _write(recipe, frame, element, path)
         written.append(path)
@@ -156,11 +162,24 @@ def _check_elements(elements: Sequence[str]) -> None:
             )
 
 
-def _plan(frames: list[Frame], elements: Sequence[str]) -> Iterator[tuple[Recipe, Frame, str]]:
+def _recipes(effective_psf: EffectivePsf | None) -> tuple[Recipe, ...]:
+    """The recipes, with that of the effective PSFs as it is wanted."""
+    if effective_psf is None:
+        return RECIPES
+
+    def epsf(frame: Frame, element: str) -> dict[str, Any]:
+        return effective_psf(frame.detector.name, element, frame.corner)
+
+    return tuple(replace(one, make=epsf) if one.kind == "epsf" else one for one in RECIPES)
+
+
+def _plan(
+    frames: list[Frame], elements: Sequence[str], recipes: Sequence[Recipe]
+) -> Iterator[tuple[Recipe, Frame, str]]:
     """What is to be made, all kinds of a detector together, since they share its bad pixels."""
-    yield from ((recipe, frames[0], "") for recipe in RECIPES if recipe.one_for == "all")
+    yield from ((recipe, frames[0], "") for recipe in recipes if recipe.one_for == "all")
     for frame in frames:
-        for recipe in RECIPES:
+        for recipe in recipes:
             if recipe.one_for == "detector":
                 yield recipe, frame, ""
             elif recipe.one_for != "all":

@@ -13,6 +13,7 @@ from numpy.polynomial import legendre
 from numpy.typing import NDArray
 
 from roman_dms.instrument.optical_elements import FILTERS
+from roman_dms.instrument.starlight import SPECTRAL_TYPES, star_wavelength
 from roman_dms.instrument.throughput import (
     COLLECTING_AREA,
     COLUMNS,
@@ -43,9 +44,6 @@ JITTER = 0.012
 
 POSITIONS = (0.0, 2043.5, 4087.0)
 """Columns and rows of the science frame at which PSFs are computed [pixel]."""
-
-TEMPERATURES = {"A0V": 9700.0, "G2V": 5800.0, "M5V": 3000.0}
-"""Black bodies that stand for spectral types [K]."""
 
 RADII = np.r_[np.arange(0.25, 5, 0.25), np.arange(5, 20, 0.5), np.arange(20, 44, 1)]
 """Radii of the aperture corrections [pixel]."""
@@ -106,13 +104,6 @@ def area(frame: Frame) -> dict[str, Any]:
     return {"meta": {"photometry": nominal}, "data": data.astype(np.float32)}
 
 
-def effective_wavelength(detector: str, element: str, temperature: float) -> float:
-    """Mean wavelength of the electrons that a black body makes [micron]."""
-    wave, area_of = wavelengths(detector), effective_area(detector, element)
-    photons = area_of / (wave**4 * np.expm1(14387.77 / (wave * temperature)))
-    return float(np.sum(wave * photons) / np.sum(photons))
-
-
 def stamp(frame: Frame, x: float, y: float, wavelength: float) -> NDArray[np.float64]:
     """PSF of a point source at a science pixel, integrated over pixels.
 
@@ -145,18 +136,22 @@ def stamp(frame: Frame, x: float, y: float, wavelength: float) -> NDArray[np.flo
 
 
 def epsf(frame: Frame, element: str) -> dict[str, Any]:
-    """PSFs of three spectral types at 3 x 3 positions, in focus."""
+    """PSFs of three spectral types at 3 x 3 positions, in focus.
+
+    A stand-in, for baselines that are given no model of effective PSFs: GalSim's pupil as it
+    comes and few positions; a per cent of the peak, or worse, between them.
+    """
     x0, y0 = frame.corner
     places = [(x, y) for y in POSITIONS for x in POSITIONS]
-    psf = np.zeros((1, len(TEMPERATURES), len(places), STAMP, STAMP), dtype=np.float32)
-    for spectrum, temperature in enumerate(TEMPERATURES.values()):
-        wavelength = effective_wavelength(frame.detector.name, element, temperature)
+    psf = np.zeros((1, len(SPECTRAL_TYPES), len(places), STAMP, STAMP), dtype=np.float32)
+    for spectrum, temperature in enumerate(SPECTRAL_TYPES.values()):
+        wavelength = star_wavelength(frame.detector.name, element, temperature)
         for place, (x, y) in enumerate(places):
             found = stamp(frame, x, y, wavelength)
             psf[0, spectrum, place] = found / found.sum() * OVERSAMPLING**2
     meta = {
         "oversample": OVERSAMPLING,
-        "spectral_type": list(TEMPERATURES),
+        "spectral_type": list(SPECTRAL_TYPES),
         "defocus": [0],
         "pixel_x": [x - x0 for x, _ in places],
         "pixel_y": [y - y0 for _, y in places],
@@ -174,7 +169,7 @@ def apcorr(frame: Frame) -> dict[str, Any]:
     order = np.argsort(radius)
     data = {}
     for element in FILTERS:
-        wavelength = effective_wavelength(frame.detector.name, element, TEMPERATURES["G2V"])
+        wavelength = star_wavelength(frame.detector.name, element, SPECTRAL_TYPES["G2V"])
         image = stamp(frame, POSITIONS[1], POSITIONS[1], wavelength).ravel()
         enclosed = np.cumsum(image[order]) / OVERSAMPLING**2
         fractions = np.interp(RADII, radius[order], enclosed)

@@ -1,0 +1,236 @@
+"""What the pixels of all stars say about the PSF: one linear least-squares fit.
+
+Each pixel of each star is a sum of a few coefficients
+of the splines, times polynomials in the star's place; conjugate gradients find the coefficients
+that fit best.  They are sought among functions without spatial frequencies beyond the cutoff
+of the telescope, D / lambda of the shortest wavelength: no PSF has any, so that this takes away
+noise and nothing else, where other smoothing would widen the PSF.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roman_dms.psf.empirical.elimination import Elimination, slopes
+from roman_dms.psf.empirical.model import Model, in_chunks
+from roman_dms.psf.empirical.sampling import spread
+from roman_dms.psf.empirical.stamps import Stamps
+
+ROLL_OFF = 0.15
+"""Width of the filter's edge beyond the cutoff, as a part of it."""
+
+MOST_STEPS = 40
+"""Of the conjugate gradients."""
+
+TOLERANCE = 1e-2
+"""Part of the gradient at which they end."""
+
+LEAST_WEIGHT = 1e-4
+"""Least weight that scales a sample, as a part of the largest: far out no pixel tells of it."""
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """Corrections that have been fitted, and how well they are known."""
+
+    model: Model
+    """The refined PSF."""
+
+    sample_variance: NDArray[np.float64]
+    """(D, D) variance of a sample for a mixture of length 1, from what the pixels are off the
+    model (the estimate of White 1980, Econometrica 48, 817, without neighbours' covariance)."""
+
+    mixture_covariance: NDArray[np.float64]
+    """(mode, mode) covariance of the modes, in units of ``sample_variance``."""
+
+    change: float
+    """Largest change of a sample in the middle of the detector, in parts of the peak."""
+
+
+def pixel_weights(
+    stamps: Stamps,
+    psf: NDArray[np.float32],
+    flux: NDArray[np.float64],
+    model_error: NDArray[np.float64],
+) -> NDArray[np.float32]:
+    """(n, P, P) inverse variances, by the noise that the model's light has.
+
+    Weights from the pixels' own light would favour those that came out faint.
+
+    Parameters
+    ----------
+    stamps
+        n images of stars.
+    psf
+        (n, P, P) a star of unit light.
+    flux
+        (n,) of each.
+    model_error
+        (2,) see :func:`refine`.
+    """
+    level, per_light = (stamps.noise[:, k, None, None] for k in (0, 1))
+    star = np.maximum(flux[:, None, None] * psf, 0)
+    error = model_error[0] * star + model_error[1] * flux[:, None, None]
+    return (stamps.good / (level + per_light * star + error**2)).astype(np.float32)
+
+
+def refine(
+    model: Model,
+    stamps: Stamps,
+    found: NDArray[np.float64],
+    jacobians: NDArray[np.float64],
+    shares: NDArray[np.float32],
+    cutoff: float,
+    model_error: NDArray[np.float64],
+    workers: int,
+) -> Refinement:
+    """Fit the corrections of a model anew.
+
+    Parameters
+    ----------
+    model
+        The PSF so far.
+    stamps
+        Images of stars.
+    found
+        (n, 4) flux, x, y and sky of each.
+    jacobians
+        (n, 2, 2) how places in the common plane change with those in the image.
+    shares
+        (n, component) of the start's components in each.
+    cutoff
+        Highest spatial frequency of a PSF [cycle / pixel].
+    model_error
+        (2,) by what part of its own light, and of the star's, a pixel's model may err; keeps
+        the brightest stars, with colours of their own, from deciding alone.
+    workers
+        Threads.
+    """
+    flux, places = found[:, 0, None, None], found[:, 1:3]
+    psf = model.pixels(stamps, places, shares, workers)
+    weights = pixel_weights(stamps, psf, found[:, 0], model_error)
+    residual = stamps.light - flux * psf - found[:, 3, None, None]
+    amplitude = flux.astype(np.float32)
+    information = weights * amplitude**2
+    along = slopes(model, stamps, places, shares, jacobians, workers)
+    light = (along[0] * amplitude, along[1] * amplitude)
+    weighted = Elimination.of(weights, psf, light, stamps.star).weighted
+    x, y = np.ascontiguousarray(places.T)
+    mixtures = model.mixtures(x, y)
+    none = np.zeros_like(shares)
+
+    def transpose(pixels: NDArray[np.float32], modes: NDArray[np.float32]) -> NDArray[np.float64]:
+        parts = in_chunks(
+            len(stamps), lambda i, j: _spread(model, stamps, pixels, modes, x, y, i, j), workers
+        )
+        return model.dense(np.sum(np.array(parts), axis=0)).astype(float)
+
+    def normal(dense: NDArray[np.float64]) -> NDArray[np.float64]:
+        trial = model.with_corrections(model.patches(dense))
+        pixels = weighted(trial.pixels(stamps, places, none, workers) * amplitude)
+        return transpose(pixels * amplitude, mixtures)
+
+    alike = np.ones((len(stamps), 1), np.float32)
+    weight = _by_radius(transpose(information, alike)[0], model.middle)
+    scale = 1 / np.sqrt(weight)
+    passed = passed_frequencies(weight.shape[0], model.start.oversample, cutoff)
+    gram = _gram(mixtures, information)
+    spread_out = np.linalg.inv(np.linalg.cholesky(gram))  # makes the polynomials orthogonal
+
+    def unscaled(v: NDArray[np.float64]) -> NDArray[np.float64]:
+        return filtered(np.tensordot(spread_out.T, scale * v, axes=1), passed)
+
+    def scaled(v: NDArray[np.float64]) -> NDArray[np.float64]:
+        return scale * np.tensordot(spread_out, filtered(v, passed), axes=1)
+
+    gradient = transpose(weighted(residual.astype(np.float32)) * amplitude, mixtures)
+    step = unscaled(_conjugate_gradients(lambda v: scaled(normal(unscaled(v))), scaled(gradient)))
+    corrections = model.corrections + model.patches(step)
+    scatter = transpose(((weights * flux * residual) ** 2).astype(np.float32), alike)[0]
+    return Refinement(
+        model.with_corrections(corrections),
+        _variance(_by_radius(scatter, model.middle) / weight**2, passed),
+        np.asarray(np.linalg.inv(gram), np.float64),
+        _change(model, step),
+    )
+
+
+def _change(model: Model, step: NDArray[np.float64]) -> float:
+    """Largest change of a sample in the middle of the detector, in parts of the peak."""
+    rows, columns = model.shape
+    change = model.with_corrections(model.patches(step)).corrections_at(
+        np.array([(columns - 1) / 2]), np.array([(rows - 1) / 2])
+    )[0]
+    side = (np.arange(len(change)) - model.middle) / model.start.oversample
+    within = np.hypot(*np.meshgrid(side, side)) < model.half
+    return float(np.abs(change[within]).max() / model.start.samples.max())
+
+
+def _spread(
+    model: Model,
+    stamps: Stamps,
+    pixels: NDArray[np.float32],
+    mixtures: NDArray[np.float32],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    start: int,
+    stop: int,
+) -> NDArray[np.float32]:
+    out = np.zeros((mixtures.shape[1], *model.corrections.shape[1:]), np.float32)
+    spread(start, stop, pixels, mixtures, x, y, stamps.column, stamps.row, out)
+    return out
+
+
+def _gram(mixtures: NDArray[np.float32], information: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(mode, mode) mean product of the polynomials over the stars' information."""
+    share = information.sum(axis=(1, 2), dtype=float)
+    return np.einsum("n,nk,nl->kl", share / share.sum(), mixtures, mixtures)
+
+
+def _by_radius(weight: NDArray[np.float64], middle: int) -> NDArray[np.float64]:
+    """Mean weight of the samples at each distance from the star, not below a least one."""
+    side = np.arange(len(weight)) - middle
+    ring = np.rint(np.hypot(*np.meshgrid(side, side))).astype(int)
+    mean = np.bincount(ring.ravel(), weight.ravel()) / np.bincount(ring.ravel())
+    return np.maximum(mean, LEAST_WEIGHT * mean.max())[ring]
+
+
+def passed_frequencies(size: int, oversample: int, cutoff: float) -> NDArray[np.float64]:
+    """(size, size / 2 + 1) what part of each spatial frequency is kept."""
+    along_y, along_x = np.fft.fftfreq(size) * oversample, np.fft.rfftfreq(size) * oversample
+    beyond = (np.hypot(along_y[:, None], along_x) / cutoff - 1) / ROLL_OFF
+    return np.cos(np.pi / 2 * np.clip(beyond, 0, 1)) ** 2
+
+
+def filtered(modes: NDArray[np.float64], passed: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Arrays (..., size, size) with each frequency multiplied by what is kept of it."""
+    return np.fft.irfft2(np.fft.rfft2(modes) * passed, modes.shape[-2:])
+
+
+def _variance(variance: NDArray[np.float64], passed: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Variance of samples after the filter, which makes each a weighted mean of those around."""
+    kernel = np.fft.irfft2(passed, variance.shape)
+    return np.fft.irfft2(np.fft.rfft2(variance) * np.fft.rfft2(kernel**2), variance.shape)
+
+
+def _conjugate_gradients(
+    normal: Callable[[NDArray[np.float64]], NDArray[np.float64]], target: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Solve ``normal(v) = target`` from zero."""
+    solution, rest = np.zeros_like(target), target
+    direction, size = rest, float((rest**2).sum())
+    goal = TOLERANCE**2 * size
+    for _ in range(MOST_STEPS):
+        if size <= goal:
+            break
+        image = normal(direction)
+        length = size / float((direction * image).sum())
+        solution = solution + length * direction
+        rest = rest - length * image
+        size, before = float((rest**2).sum()), size
+        direction = rest + size / before * direction
+    return solution

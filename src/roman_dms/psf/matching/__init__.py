@@ -1,0 +1,1 @@
+"""Kernels from one point-spread function to another, and targets for them."""

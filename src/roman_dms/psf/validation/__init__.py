@@ -1,0 +1,1 @@
+"""How well point-spread functions describe stars, or one another."""
