@@ -1,0 +1,222 @@
+"""The noise of the sky: what the errors of an image would be without its sources.
+
+Detection asks how likely sky alone would look like a source, so the photon noise of the
+sources themselves must be taken out of the errors.  Errors come in two kinds, that of a
+true or smoothed rate and that of the measured rate, which goes up and down with the noise
+itself; weights made from the latter favour low pixels.  Both become the first kind here.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from roman_dms.measure.background import Background, lower_side_mode
+from roman_dms.measure.detection.matched_filter import matched_filter
+from roman_dms.measure.image import Image
+from roman_dms.measure.mesh import cell_edges, filled, interpolated
+
+BOX = 128
+"""Width of the cells of the typical variance [pixel]."""
+
+SOURCE = (10.0, 1000.0)
+"""Light of the pixels that tell the photon noise of sources [rms of the sky]."""
+
+SKY = (1.0, 3.0)
+"""How far below the sky the pixels lie that tell whether errors follow the noise [rms]."""
+
+ENOUGH = 1_000_000
+"""Pixels that are looked at for the photon noise; of large images, only some rows."""
+
+TILE = 128
+"""Width of the tiles on which correlation is measured [pixel]."""
+
+TILES = 8
+"""Such tiles along each axis, at most."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What the noise of an image is, apart from that of its sources' light."""
+
+    variance: NDArray[np.float32]
+    """(row, column) variance of a pixel that holds sky alone [unit^2]; infinite where
+    unusable."""
+
+    per_light: float
+    """Variance that a unit of source light adds [unit]; 0 if no pixel is bright enough to
+    tell (``SOURCE``), where there is none to take out either."""
+
+    correlation: float
+    """Standard deviation of the filtered image where there are no sources, in units of what
+    independent pixels of this variance would give; 1 for an image without usable pixels."""
+
+
+def noise_of(
+    image: Image,
+    background: Background,
+    *,
+    kernel: NDArray[np.floating] | None = None,
+    workers: int = 2,
+) -> Noise:
+    """Separate the noise of the sky from that of the sources' light.
+
+    Where sources are brighter than the sky's own noise by much, their pixel's error says
+    little about the sky: the typical variance of the surroundings stands there.
+
+    Parameters
+    ----------
+    image, background
+        The image and its sky.
+    kernel
+        (k, k) of the filter for which the correlation holds; a Gaussian with a full width
+        at half maximum of 2 pixels if not given.
+    workers
+        Threads; the result does not depend on them.
+    """
+    light = image.data - background.level
+    light[image.unusable] = 0
+    per_light, follows = _photon_noise(image, light, background)
+    variance = np.empty(image.shape, np.float32)
+    with ThreadPoolExecutor(workers) as pool:
+        typical = _typical_variance(image, light, background, follows * per_light, pool)
+
+        def one(band: NDArray[np.int64]) -> None:
+            rows = slice(band[0], band[-1] + 1)
+            arrays = (image.err, light, image.unusable, typical, variance)
+            _clear_of_sources(*(array[rows] for array in arrays), per_light, follows)
+
+        list(pool.map(one, _bands(image.shape[0])))
+        correlation = _correlation(light, variance, kernel, pool)
+    return Noise(variance, per_light, correlation)
+
+
+def _bands(rows: int) -> list[NDArray[np.int64]]:
+    return np.array_split(np.arange(rows), min(rows, 16))
+
+
+def _photon_noise(
+    image: Image, light: NDArray[np.float32], background: Background
+) -> tuple[float, float]:
+    """Variance per unit of light, and how far errors follow the noise (0: not, 1: fully)."""
+    step = max(1, image.data.size // ENOUGH)
+    rows = slice(None, None, step)
+    usable = ~(image.unusable | image.saturated)[rows]
+    squared, some, rms = image.err[rows] ** 2, light[rows], background.rms[rows]
+    sky = usable & (np.abs(some) < rms)
+    bright = usable & (some > SOURCE[0] * rms) & (some < SOURCE[1] * rms)
+    if not sky.any() or not bright.any():
+        return 0.0, 0.0
+    typical = float(np.median(squared[sky]))
+    per_light = max(0.0, float(np.median((squared[bright] - typical) / some[bright])))
+    low = usable & (some < -SKY[0] * rms) & (some > -SKY[1] * rms)
+    if per_light == 0 or not low.any():
+        return per_light, 0.0
+    slope = float(np.median((squared[low] - typical) / some[low]))
+    return per_light, min(1.0, max(0.0, slope / per_light))
+
+
+def _typical_variance(
+    image: Image,
+    light: NDArray[np.float32],
+    background: Background,
+    slope: float,
+    pool: ThreadPoolExecutor,
+) -> NDArray[np.float32]:
+    """Median variance of sky pixels around each pixel."""
+    rows, columns = (cell_edges(size, BOX) for size in image.shape)
+    medians = np.full((len(rows) - 1, len(columns) - 1), np.nan)
+
+    def measure(row: int) -> None:
+        band = slice(rows[row], rows[row + 1])
+        arrays = (image.err, light, background.rms, image.unusable)
+        _median_variances(*(array[band] for array in arrays), columns, slope, medians[row])
+
+    list(pool.map(measure, range(len(medians))))
+    if not np.isfinite(medians).any():
+        return np.zeros(image.shape, np.float32)
+    return interpolated(filled(medians), image.shape, pool)
+
+
+def _correlation(
+    light: NDArray[np.float32],
+    variance: NDArray[np.float32],
+    kernel: NDArray[np.floating] | None,
+    pool: ThreadPoolExecutor,
+) -> float:
+    """Spread of the filtered image about the sky: median over tiles of the image."""
+    shape = _gaussian(2.0) if kernel is None else kernel
+    margin = shape.shape[0] // 2
+    rows, columns = (_spread_out(size) for size in light.shape)
+
+    def measure(corner: tuple[int, int]) -> float:
+        row, column = corner
+        tile = (slice(row, row + TILE + 2 * margin), slice(column, column + TILE + 2 * margin))
+        filtered = matched_filter(light[tile], variance[tile], shape, workers=1)
+        values = filtered[filtered != 0]
+        if values.size < filtered.size // 4 or values.size < 2:
+            return float("nan")
+        return float(lower_side_mode(values)[1])
+
+    spreads = np.array(list(pool.map(measure, [(r, c) for r in rows for c in columns])))
+    known = spreads[np.isfinite(spreads) & (spreads > 0)]
+    return float(np.median(known)) if known.size else 1.0
+
+
+def _spread_out(size: int) -> NDArray[np.int64]:
+    """Where tiles begin along an axis."""
+    count = min(TILES, max(1, size // TILE))
+    return np.linspace(0, max(0, size - TILE), count).astype(np.int64)
+
+
+def _gaussian(width: float) -> NDArray[np.float64]:
+    """A star, if the PSF is not known, with a full width at half maximum [pixel]."""
+    offsets = np.arange(-3, 4)
+    profile = np.exp(-4 * np.log(2) * offsets**2 / width**2)
+    star = np.outer(profile, profile)
+    return star / star.sum()
+
+
+@njit(nogil=True, cache=True)
+def _median_variances(err, light, rms, unusable, edges, slope, medians):  # type: ignore[no-untyped-def]
+    """Median of err^2, without what follows the noise, in the cells of a band of rows."""
+    for cell in range(len(edges) - 1):
+        width = edges[cell + 1] - edges[cell]
+        values = np.empty(err.shape[0] * width, np.float32)
+        count = 0
+        stride = max(1, width * err.shape[0] // 2048)
+        for place in range(0, width * err.shape[0], stride):
+            row, column = place // width, edges[cell] + place % width
+            if not unusable[row, column] and abs(light[row, column]) < 2 * rms[row, column]:
+                values[count] = err[row, column] ** 2 - slope * light[row, column]
+                count += 1
+        if count > 0:
+            medians[cell] = np.median(values[:count])
+
+
+@njit(nogil=True, cache=True)
+def _clear_of_sources(err, light, unusable, typical, variance, per_light, follows):  # type: ignore[no-untyped-def]
+    """Variance of the sky at each pixel: err^2 without what the source's light adds.
+
+    Never less than the typical variance, or the pixel's own if that is less, where errors
+    do not follow the noise; half of it where they do and the noise itself cannot be told.
+    """
+    for row in range(err.shape[0]):
+        for column in range(err.shape[1]):
+            if unusable[row, column]:
+                variance[row, column] = np.inf
+                continue
+            whole, here = err[row, column] ** 2, light[row, column]
+            usual = typical[row, column]
+            added = np.float32(per_light) * here
+            if here < 0:
+                variance[row, column] = whole - np.float32(follows) * added
+            elif added > usual and here > 3 * err[row, column]:
+                variance[row, column] = usual
+            else:
+                least = min(whole, usual) * np.float32(1 - follows / 2)
+                variance[row, column] = max(whole - added, least)

@@ -1,0 +1,224 @@
+"""Stars that others hide: what is left when known stars are taken away.
+
+Around bright stars residuals have structure, because no PSF is known exactly and galaxies are
+no stars; a share of the model counts as noise there.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+ROWS = 64
+"""Rows that one thread searches at a time."""
+
+
+def hidden_peaks(
+    light: NDArray[np.float32],
+    stars: NDArray[np.float32],
+    variance: NDArray[np.float32],
+    doubt: tuple[float, float],
+    saturated: NDArray[np.bool_],
+    kernel: NDArray[np.floating],
+    near: NDArray[np.bool_],
+    threshold: float,
+    workers: int = 2,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Peaks of the matched filter where it is looked for.
+
+    Parameters
+    ----------
+    light, stars
+        (rows, columns) image without sky, and the stars on it that are known.
+    variance
+        (rows, columns) variance of the sky; infinite where a pixel is unusable.
+    doubt
+        Variance that a unit of the stars' light adds, and the share of their light by which
+        they may be wrong.
+    saturated
+        (rows, columns) pixels to leave out.
+    kernel
+        (k, k), k odd: a star in the middle of a pixel.
+    near
+        (rows, columns) where to look.
+    threshold
+        Significance of the faintest peak.
+    workers
+        Threads; the result does not depend on them.
+
+    Returns
+    -------
+    tuple
+        (m,) columns, rows, to a fraction of a pixel, and fluxes of the peaks.
+    """
+    half = kernel.shape[0] // 2
+    rows = light.shape[0]
+    taps = np.ascontiguousarray(kernel, np.float32)
+
+    def search(top: int) -> NDArray[np.float64]:
+        first, last = max(top - 1, 0), min(top + ROWS + 1, rows)
+        images = (light, stars, variance, saturated, near)
+        cuts = (first, last, top, min(top + ROWS, rows))
+        return _peaks(*images, *doubt, taps, *cuts, threshold)
+
+    if light.shape[1] < 2 * half + 1:
+        return np.zeros(0), np.zeros(0), np.zeros(0)
+    with ThreadPoolExecutor(workers) as pool:
+        found = np.concatenate(list(pool.map(search, range(0, rows, ROWS))))
+    return found[:, 0], found[:, 1], found[:, 2]
+
+
+@njit(nogil=True, cache=True)
+def _peaks(  # type: ignore[no-untyped-def]
+    light, stars, variance, saturated, near, per_light, share, kernel, first, last, top, end,
+    threshold,
+):  # fmt: skip
+    """Places and fluxes of the peaks in the rows from ``top`` to ``end``."""
+    columns = light.shape[1]
+    found = np.empty((16, 3))
+    if not near[first:last].any():
+        return found[:0]
+    half = kernel.shape[0] // 2
+    low, high = max(first - half, 0), min(last + half, light.shape[0])
+    weight = np.zeros((high - low, columns), np.float32)
+    residual = np.zeros((high - low, columns), np.float32)
+    _weigh(
+        light[low:high], stars[low:high], variance[low:high], saturated[low:high],
+        np.float32(per_light), np.float32(share**2), weight, residual,
+    )  # fmt: skip
+    map_ = np.zeros((last - first, columns), np.float32)
+    best = np.zeros((last - first, columns), np.float32)
+    for row in range(first, last):
+        for column in range(columns):
+            if near[row, column]:
+                map_[row - first, column], best[row - first, column] = _filtered(
+                    residual, weight, kernel, row - low, column
+                )
+    count = 0
+    for row in range(max(top, 1), min(end, light.shape[0] - 1)):
+        for column in range(1, columns - 1):
+            here = map_[row - first, column]
+            if here < threshold or not _highest(map_, row - first, column):
+                continue
+            if count == len(found):
+                found = np.concatenate((found, np.empty_like(found)))
+            line = row - first
+            found[count, 0] = column + _vertex(map_[line, column - 1], here, map_[line, column + 1])
+            found[count, 1] = row + _vertex(map_[line - 1, column], here, map_[line + 1, column])
+            found[count, 2] = best[line, column]
+            count += 1
+    return found[:count]
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+def _weigh(light, stars, variance, saturated, per_light, square, weight, residual):  # type: ignore[no-untyped-def]
+    """Fill weights, and residuals times weights."""
+    for row in range(light.shape[0]):
+        for k in range(light.shape[1]):
+            if saturated[row, k]:
+                continue
+            star = max(stars[row, k], np.float32(0))
+            weight[row, k] = 1 / (variance[row, k] + (per_light + square * star) * star)
+            residual[row, k] = weight[row, k] * (light[row, k] - stars[row, k])
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+def _filtered(residual, weight, kernel, row, column):  # type: ignore[no-untyped-def]
+    """Significance and flux of a star at a pixel."""
+    half = kernel.shape[0] // 2
+    seen, information = np.float32(0), np.float32(0)
+    first, last = max(column - half, 0), min(column + half + 1, residual.shape[1])
+    for r in range(max(row - half, 0), min(row + half + 1, residual.shape[0])):
+        taps = kernel[r - row + half, first - column + half : last - column + half]
+        values, weights = residual[r, first:last], weight[r, first:last]
+        for k in range(last - first):
+            seen += taps[k] * values[k]
+            information += weights[k] * taps[k] * taps[k]
+    if information <= 0:
+        return np.float32(0), np.float32(0)
+    return seen / np.sqrt(information), seen / information
+
+
+@njit(nogil=True, cache=True)
+def _highest(values, row, column):  # type: ignore[no-untyped-def]
+    """Whether no neighbour is higher; of equals the first counts."""
+    here = values[row, column]
+    for r in range(-1, 2):
+        for c in range(-1, 2):
+            other = values[row + r, column + c]
+            if other > here or (other == here and (r < 0 or (r == 0 and c < 0))):
+                return False
+    return True
+
+
+@njit(nogil=True, cache=True)
+def _vertex(before, here, after):  # type: ignore[no-untyped-def]
+    """Where a parabola through three values has its maximum, from the middle one."""
+    bend = before - 2 * here + after
+    return min(max(0.5 * (before - after) / bend, -0.5), 0.5) if bend < 0 else 0.0
+
+
+@njit(nogil=True, cache=True)
+def look_around(shape, x, y, radius):  # type: ignore[no-untyped-def]
+    """(rows, columns): whether a pixel lies within some distance of a star.
+
+    Parameters
+    ----------
+    shape
+        (rows, columns).
+    x, y, radius
+        (n,) places and distances [pixel].
+    """
+    near = np.zeros(shape, np.bool_)
+    for i in range(x.size):
+        far = int(radius[i])
+        column, row = int(np.rint(x[i])), int(np.rint(y[i]))
+        for r in range(max(row - far, 0), min(row + far + 1, shape[0])):
+            for c in range(max(column - far, 0), min(column + far + 1, shape[1])):
+                if (r - row) ** 2 + (c - column) ** 2 <= radius[i] ** 2:
+                    near[r, c] = True
+    return near
+
+
+@njit(nogil=True, cache=True)
+def shared_out(segments, x, y, flux, host, first, width):  # type: ignore[no-untyped-def]
+    """Give stars that were found later their share of the pixels of the stars that hid them.
+
+    A pixel of the host, or of the sky next to the new star, goes to the star that is
+    brighter there, with Moffat's profile of exponent 2.
+
+    Parameters
+    ----------
+    segments
+        (rows, columns) labels, row i of the stars being label i + 1; changed.
+    x, y, flux
+        (n,) all stars.
+    host
+        (m,) row of the star that hid each new one, -1 if none did.
+    first
+        Row of the first new star.
+    width
+        Full width at half maximum of the PSF [pixel].
+    """
+    core = 2.4 / width**2  # 4 (sqrt(2) - 1) = 1.66 for the PSF; footprints are wider
+    for new in range(host.size):
+        star = first + new
+        column, row = int(np.rint(x[star])), int(np.rint(y[star]))
+        far = 6
+        for r in range(max(row - far, 0), min(row + far + 1, segments.shape[0])):
+            for c in range(max(column - far, 0), min(column + far + 1, segments.shape[1])):
+                distance = (c - x[star]) ** 2 + (r - y[star]) ** 2
+                owner = int(segments[r, c]) - 1
+                if owner < 0:
+                    if distance <= width**2:
+                        segments[r, c] = star + 1
+                    continue
+                if owner == star or (owner != host[new] and owner < first):
+                    continue
+                other = (c - x[owner]) ** 2 + (r - y[owner]) ** 2
+                mine = flux[star] / (1 + core * distance) ** 2
+                if mine > flux[owner] / (1 + core * other) ** 2:
+                    segments[r, c] = star + 1
