@@ -24,7 +24,8 @@ from roman_dms.products.sources import Sources
 SCHEMAS = resources.files("rad") / "resources" / "schemas" / "tables"
 OURS = {
     "detection_snr", "blend", "xy_psf_cov", "psf_bkg", "extendedness", "extendedness_err",
-    "e1", "e2", "e1_err", "e2_err", "size", "size_err",
+    "shape_e1", "shape_e2", "shape_e1_err", "shape_e2_err", "shape_sigma", "shape_sigma_err",
+    "resolution", "resolution_err",
 }  # fmt: skip
 
 

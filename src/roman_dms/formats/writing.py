@@ -109,7 +109,7 @@ def write_asdf(
     file: BinaryIO, root: TaggedDict, arrays: Sequence[PixelArray], compression: Compression
 ) -> None:
     """Write header, blocks and index to an open file."""
-    file.write(_header(root))
+    file.write(header_of(root))
     _write_blocks(file, arrays, compression)
 
 
@@ -127,7 +127,14 @@ def _provenance() -> dict[str, Any]:
     }
 
 
-def _header(root: TaggedDict) -> bytes:
+def header_of(root: TaggedDict) -> bytes:
+    """The YAML header of a file.
+
+    Raises
+    ------
+    FormatError
+        If the tree cannot be written as YAML.
+    """
     start = f"#ASDF 1.0.0\n#ASDF_STANDARD {rad.ASDF_STANDARD}\n".encode()
     try:
         text: bytes = yaml.dump_all(

@@ -7,6 +7,7 @@ import click
 from roman_dms.cli.lazy import LazyGroup
 
 COMMANDS = {
+    "gaia": "The catalogue that Gaia would have of a scene.",
     "image": "Idealised rate images (L2) of a scene.",
     "inject": "Inject sources into a product, with a catalogue of them.",
     "match": "Match injected sources with those that were found.",

@@ -1,0 +1,178 @@
+"""``rdms align``: the WCS of exposures, from Gaia."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from roman_dms.astrometry.steps.exposure_files import DetectorFile
+    from roman_dms.astrometry.steps.exposure_solution import Outcome, Settings
+    from roman_dms.astrometry.steps.gaia import ReferenceSource
+
+NOT_ALIGNED = 8
+"""Exit code where an exposure could not be aligned: that of a CalibrationError."""
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...",
+                type=click.Path(path_type=Path, dir_okay=False))  # fmt: skip
+@click.option("--gaia", "source", metavar="WHERE",
+              help="Reference stars: a file (.parquet, .ecsv, .fits), a HATS catalogue, or the "
+              "URL of a TAP service (RDMS_GAIA).")  # fmt: skip
+@click.option("--epoch", type=click.FloatRange(1900, 2200), metavar="YEAR",
+              help="Julian year of reference stars that state none, such as 2016.0.")  # fmt: skip
+@click.option("--radius", type=click.FloatRange(min=0, min_open=True), default=10.0,
+              show_default=True, help="Largest error of the pointing [arcsec].")  # fmt: skip
+@click.option("--roll", type=click.FloatRange(min=0, min_open=True), default=90.0,
+              show_default=True, help="Largest error of the position angle [arcsec].")  # fmt: skip
+@click.option("--placement", type=click.Choice(["first", "calibrated"]), default="first",
+              show_default=True,
+              help="How well the places of detectors are known: to 30 mas, or to 0.5.")  # fmt: skip
+@click.option("--snr", type=click.FloatRange(min=0), default=10.0, show_default=True,
+              help="Lowest signal to noise of stars that are used.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Solve and tell, and write nothing.")
+@click.option("--preview", type=click.Path(path_type=Path, dir_okay=False),
+              help="Draw the residuals over the focal plane as this PNG.")  # fmt: skip
+@click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True,
+              help="Files that are written at the same time.")  # fmt: skip
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def command(
+    files: tuple[Path, ...], source: str | None, epoch: float | None, radius: float, roll: float,
+    placement: str, snr: float, dry_run: bool, preview: Path | None, jobs: int, quiet: bool,
+) -> int:  # fmt: skip
+    """Align exposures to Gaia: correct the WCS of their files, in place.
+
+    FILES are L2 images (_cal.asdf) of one exposure or more, with the catalogue of
+    each (_cat.parquet) beside it.  All detectors of an exposure are solved
+    together; some may be missing.
+
+    \b
+    rdms align l2/*_cal.asdf --gaia gaia.parquet
+    rdms align l2/*_0001_wfi*_cal.asdf --gaia gaia.parquet --dry-run --preview fit.png
+    rdms align l2/*_cal.asdf --gaia https://gea.esac.esa.int/tap-server/tap
+
+    Pixels stay as they are; what changes are the WCS and its metadata, the
+    positions on the sky in the catalogue, and the product _wcs.asdf.  Aligning
+    again starts from the pointing and gives the same.  An exposure that cannot be
+    aligned keeps its pointing, is marked as FAILED, and the exit code is 8.
+    """
+    from rich.console import Console
+
+    from roman_dms.astrometry.steps.exposure_files import by_exposure, read_file
+    from roman_dms.astrometry.steps.gaia import open_source
+
+    console = Console(quiet=quiet)
+    stars, settings = open_source(source), _settings(epoch, radius, roll, placement, snr)
+    exposures = by_exposure(read_file(file) for file in files)
+    _check_preview(preview, len(exposures))
+    code = 0
+    for exposure in exposures:
+        code = _align(exposure, stars, settings, console, dry_run, preview, jobs) or code
+    return code
+
+
+def _settings(
+    epoch: float | None, radius: float, roll: float, placement: str, snr: float
+) -> Settings:
+    from roman_dms.astrometry.priors import Priors, Search
+    from roman_dms.astrometry.steps.detected_stars import Selection
+    from roman_dms.astrometry.steps.exposure_solution import Settings
+
+    return Settings(
+        selection=Selection(lowest_snr=snr),
+        priors=Priors.calibrated() if placement == "calibrated" else Priors(),
+        search=Search(radius=radius, roll=roll),
+        reference_epoch=epoch,
+    )
+
+
+def _check_preview(preview: Path | None, exposures: int) -> None:
+    from roman_dms.errors import UsageError
+
+    if preview is not None and exposures > 1:
+        raise UsageError(
+            f"One picture was asked for, {preview}, of {exposures} exposures.",
+            "--preview with the files of one exposure",
+        )
+
+
+def _align(
+    files: list[DetectorFile],
+    source: ReferenceSource,
+    settings: Settings,
+    console: Console,
+    dry_run: bool,
+    preview: Path | None,
+    jobs: int,
+) -> int:
+    """Align one exposure and tell; its exit code."""
+    from roman_dms.astrometry.steps.alignment_files import write_outcome
+    from roman_dms.astrometry.steps.exposure_solution import FAILED, solve_exposure
+    from roman_dms.astrometry.steps.preview import draw_residuals
+
+    began = time.perf_counter()
+    outcome = solve_exposure(files, source, settings)
+    solved = time.perf_counter()
+    if not dry_run:
+        write_outcome(outcome, workers=jobs)
+    seconds = solved - began, time.perf_counter() - solved
+    _tell(outcome, seconds, console, dry_run)
+    if preview is not None and outcome.solution is not None and outcome.solution.residuals:
+        draw_residuals(outcome, preview)
+        console.print(f"Wrote {preview}", highlight=False)
+    return NOT_ALIGNED if outcome.state == FAILED else 0
+
+
+def _tell(outcome: Outcome, seconds: tuple[float, float], console: Console, dry_run: bool) -> None:
+    from rich.markup import escape
+
+    from roman_dms.astrometry.steps.exposure_solution import FAILED
+
+    visit, number = outcome.files[0].exposure
+    if outcome.state == FAILED:
+        click.secho("Not aligned: ", fg="red", bold=True, nl=False, err=True)
+        click.echo(f"visit {visit}, exposure {number}: {outcome.reason}", err=True)
+    elif outcome.corrections:
+        console.print(_table(outcome))
+    if outcome.state != FAILED:
+        console.print(escape(outcome.reason), highlight=False)
+    for note in outcome.notes:
+        console.print(escape(note), style="yellow", highlight=False)
+    done = "nothing was written" if dry_run else f"written in {seconds[1]:.2f} s"
+    console.print(f"Solved in {seconds[0]:.2f} s, {done}.", style="dim", highlight=False)
+
+
+def _table(outcome: Outcome) -> Table:
+    """What was found, detector by detector."""
+    from rich.table import Table
+
+    from roman_dms.astrometry.steps.alignment_files import misses, scatter
+
+    assert outcome.solution is not None
+    visit, number = outcome.files[0].exposure
+    table = Table(
+        title=f"Visit {visit}, exposure {number}, aligned to {outcome.source}",
+        caption="shift in V2, V3 and turn in arcsec; scale in 1e-6; weighted rms along an "
+        "axis and expected error of the WCS in mas",
+        title_justify="left", caption_justify="left", box=None, pad_edge=False,
+    )  # fmt: skip
+    table.add_column("detector")
+    for name in ("sources", "used", "V2", "V3", "turn", "scale", "rms", "error"):
+        table.add_column(name, justify="right")
+    for file in outcome.files:
+        name, one = file.detector, outcome.corrections[file.detector]
+        used = len(misses(outcome, name))
+        rms = f"{scatter(outcome, name):.2f}" if used else ""
+        table.add_row(
+            name, f"{outcome.stars[name].sources}", f"{used}", f"{one.shift[0]:+.4f}",
+            f"{one.shift[1]:+.4f}", f"{one.rotation:+.2f}", f"{1e6 * (one.scale - 1):+.1f}", rms,
+            f"{outcome.solution.predicted_rms[name]:.2f}",
+        )  # fmt: skip
+    return table
