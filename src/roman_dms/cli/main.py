@@ -11,10 +11,13 @@ from roman_dms import __version__, errors
 from roman_dms.cli.lazy import LazyGroup
 
 COMMANDS = {
+    "align": "Align exposures to the stars of Gaia.",
     "calibrate": "Calibrate raw exposures: L1 to L2.",
+    "catalog": "Find and measure the sources of an image.",
     "convert": "Convert L2 between ASDF and FITS, without loss.",
     "info": "Tell at a glance what a file is.",
     "preview": "Draw a product as a PNG.",
+    "psf": "Point-spread functions: build, query, match, validate.",
     "recipe": "Show the steps of a recipe and their parameters.",
     "references": "Reference data: bootstrap, select, submit, serve.",
     "simulate": "Simulate scenes, exposures, mosaics and visits.",

@@ -1,0 +1,157 @@
+"""The step that finds the sources of an L2 image."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from roman_dms.catalogs.catalogue import Apertures, catalogue
+from roman_dms.catalogs.columns import Calibration
+from roman_dms.errors import MetadataError
+from roman_dms.instrument.exposure_types import exposure_type
+from roman_dms.instrument.quality import Pixel
+from roman_dms.measure.detection import DetectionSettings
+from roman_dms.measure.image import Image
+from roman_dms.measure.search import SearchSettings
+from roman_dms.pipeline.step import Parameters, step
+from roman_dms.products.exposure import RateImage
+from roman_dms.products.metadata import Metadata
+from roman_dms.products.reference import Epsf
+from roman_dms.products.source_columns import ANNULUS, COLUMNS, RADII, aperture_name
+from roman_dms.products.sources import Sources
+from roman_dms.psf.evaluation import PsfField
+from roman_dms.psf.steps.reference_files import read_epsf
+
+APERTURES = Apertures({aperture_name(radius): radius for radius in RADII}, ANNULUS)
+NANOJANSKYS = 1e15
+"""[nJy] in a megajansky."""
+BULGE = "GBTD"
+"""RAD's ``meta.program.subcategory`` of the Galactic Bulge Time Domain Survey."""
+
+
+class SourceCatalogParameters(Parameters):
+    """Parameters of ``source_catalog``."""
+
+    threshold: float = Field(
+        5.5, gt=0, description="Signal to noise of the faintest source, by the matched filter."
+    )
+    footprint: float = Field(
+        2.0, gt=0, description="Signal to noise at the edge of a source's pixels."
+    )
+    contrast: float = Field(
+        0.05, ge=0, description="Least height of a companion, as a share of the brightest peak."
+    )
+    relief: float = Field(
+        0.08, ge=0, description="Least height of a peak, as a share of the saddle to the next."
+    )
+    passes: int = Field(
+        2, ge=0, description="How often residuals are searched for hidden stars, at most."
+    )
+
+
+def _catalogued(meta: Metadata) -> str | None:
+    if not exposure_type(meta.exposure_type).is_catalogued:
+        return f"exposures of type {meta.exposure_type} are handed over without a catalogue"
+    if str(meta.get("program.subcategory", "")).upper() == BULGE:
+        return "exposures of the bulge survey are handed over without a catalogue"
+    return None
+
+
+@step(scope="detector", applies=_catalogued)
+def source_catalog(
+    rate: RateImage, epsf: Epsf, parameters: SourceCatalogParameters, workers: int = 1
+) -> RateImage:
+    """Find and measure the sources: a catalogue and a map of their pixels."""
+    saturated = (rate.dq & Pixel.SATURATED) != 0
+    image = Image.of(rate.data, rate.err, unusable_pixels(rate.dq), saturated)
+    columns, segments = catalogue(
+        image,
+        PsfField.of(read_epsf(epsf)),
+        calibration_of(rate.meta),
+        APERTURES,
+        search_settings(parameters),
+        dq=rate.dq,
+        workers=workers,
+    )
+    sources = as_sources(columns, segments, parameters)
+    return dataclasses.replace(rate, sources=sources)
+
+
+def unusable_pixels(dq: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    """Pixels whose light is not that of the sky, (row, column).
+
+    Those that must not be used, and those that interpixel capacitance carries the charge of
+    others to: the eight around a bad pixel that is not dead, and the four around a jump, of
+    which a hundredth arrives, too little to be found as a jump itself.
+    """
+    bad = (dq & Pixel.DO_NOT_USE) != 0
+    charged = bad & ((dq & (Pixel.DEAD | Pixel.LOW_QE)) == 0)
+    jumped = (dq & Pixel.JUMP_DET) != 0
+    bad |= _and_beside(_and_beside(charged, 0), 1)
+    bad |= _and_beside(jumped, 0)
+    bad |= _and_beside(jumped, 1)
+    return bad
+
+
+def _and_beside(mask: NDArray[np.bool_], axis: int) -> NDArray[np.bool_]:
+    """A mask, and the pixels before and after along an axis."""
+    grown = mask.copy()
+    target, source = (np.moveaxis(array, axis, 0) for array in (grown, mask))
+    target[1:] |= source[:-1]
+    target[:-1] |= source[1:]
+    return grown
+
+
+def search_settings(parameters: SourceCatalogParameters) -> SearchSettings:
+    """What the search is told."""
+    detection = DetectionSettings(
+        threshold=parameters.threshold,
+        footprint=parameters.footprint,
+        contrast=parameters.contrast,
+        relief=parameters.relief,
+    )
+    return SearchSettings(detection=detection, passes=parameters.passes)
+
+
+def as_sources(
+    columns: Mapping[str, NDArray[Any]],
+    segments: NDArray[np.uint32],
+    parameters: SourceCatalogParameters,
+) -> Sources:
+    """The columns in their order and types, with how they came about."""
+    ordered = {column.name: columns[column.name].astype(column.type) for column in COLUMNS}
+    settings = {
+        "aperture_radii": {"circle_arcsec": list(RADII), "annulus_arcsec": list(ANNULUS)},
+        "parameters": parameters.model_dump(),
+    }
+    return Sources(columns=ordered, segments=segments, settings=settings)
+
+
+def calibration_of(meta: Metadata) -> Calibration:
+    """Sky and flux of an L2 image.
+
+    Raises
+    ------
+    MetadataError
+        If the image has no WCS or no photometric calibration.
+    """
+    wcs = meta["wcs"]
+    brightness, area = (
+        meta.get(f"photometry.{key}") for key in ("conversion_megajanskys", "pixel_area")
+    )
+    if wcs is None or not brightness or not area:
+        raise MetadataError(
+            "The image has no WCS or no photometric calibration.",
+            "an image that has been through assign_wcs and photom",
+            "run them, or leave the catalogue out: --skip source_catalog",
+        )
+
+    def to_sky(x: NDArray[np.float64], y: NDArray[np.float64]) -> Any:
+        return wcs(x, y, with_bounding_box=False)
+
+    return Calibration(to_sky, NANOJANSKYS * float(brightness) * float(area))
