@@ -35,6 +35,10 @@ ENOUGH = 1_000_000
 TILE = 128
 """Width of the tiles on which correlation is measured [pixel]."""
 
+CONFUSED = 2.5
+"""Spread of a tile's filtered pixels, in units of that of the pixels themselves, beyond
+which it is that of sources: the noise of detectors is not correlated by so much."""
+
 TILES = 8
 """Such tiles along each axis, at most."""
 
@@ -148,23 +152,32 @@ def _correlation(
     kernel: NDArray[np.floating] | None,
     pool: ThreadPoolExecutor,
 ) -> float:
-    """Spread of the filtered image about the sky: median over tiles of the image."""
+    """Spread of the filtered image about the sky: median over tiles of the image.
+
+    Tiles so full of sources that no sky is seen between them, when the filter has spread
+    them, tell nothing; where there are no others the pixels themselves must do.
+    """
     shape = _gaussian(2.0) if kernel is None else kernel
     margin = shape.shape[0] // 2
     rows, columns = (_spread_out(size) for size in light.shape)
 
-    def measure(corner: tuple[int, int]) -> float:
+    def measure(corner: tuple[int, int]) -> tuple[float, float]:
         row, column = corner
         tile = (slice(row, row + TILE + 2 * margin), slice(column, column + TILE + 2 * margin))
+        usable = np.isfinite(variance[tile]) & (variance[tile] > 0)
+        if usable.sum() < max(2, usable.size // 4):
+            return float("nan"), float("nan")
+        pixels = light[tile][usable] / np.sqrt(variance[tile][usable])
         filtered = matched_filter(light[tile], variance[tile], shape, workers=1)
-        values = filtered[filtered != 0]
-        if values.size < filtered.size // 4 or values.size < 2:
-            return float("nan")
-        return float(lower_side_mode(values)[1])
+        return float(lower_side_mode(pixels)[1]), float(lower_side_mode(filtered[usable])[1])
 
-    spreads = np.array(list(pool.map(measure, [(r, c) for r in rows for c in columns])))
-    known = spreads[np.isfinite(spreads) & (spreads > 0)]
-    return float(np.median(known)) if known.size else 1.0
+    corners = [(r, c) for r in rows for c in columns]
+    alone, spread = np.array(list(pool.map(measure, corners))).T
+    known = (alone > 0) & (spread > 0)
+    clear = known & (spread < CONFUSED * alone)
+    if clear.any():
+        return float(np.median(spread[clear]))
+    return float(np.median(alone[known])) if known.any() else 1.0
 
 
 def _spread_out(size: int) -> NDArray[np.int64]:

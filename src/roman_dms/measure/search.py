@@ -122,7 +122,7 @@ def search(
     light[image.unusable] = 0
     detection = detect(
         light, noise.variance, kernel, settings=chosen.detection, correlation=noise.correlation,
-        per_light=noise.per_light, saturated=image.saturated, workers=workers,
+        per_light=noise.per_light, saturated=image.saturated, wings=psf.wings, workers=workers,
     )  # fmt: skip
     hunt = _Hunt(image, light, noise, psf, kernel, chosen, workers)
     hunt.fitter.add(detection.x, detection.y)

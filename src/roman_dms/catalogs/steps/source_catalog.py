@@ -12,7 +12,7 @@ from pydantic import Field
 
 from roman_dms.catalogs.catalogue import Apertures, catalogue
 from roman_dms.catalogs.columns import Calibration
-from roman_dms.errors import MetadataError
+from roman_dms.errors import MetadataError, ReferenceDataError
 from roman_dms.instrument.exposure_types import exposure_type
 from roman_dms.instrument.quality import Pixel
 from roman_dms.measure.detection import DetectionSettings
@@ -25,11 +25,16 @@ from roman_dms.products.reference import Epsf
 from roman_dms.products.source_columns import ANNULUS, COLUMNS, RADII, aperture_name
 from roman_dms.products.sources import Sources
 from roman_dms.psf.evaluation import PsfField
+from roman_dms.psf.grid import PsfGrid
 from roman_dms.psf.steps.reference_files import read_epsf
 
 APERTURES = Apertures({aperture_name(radius): radius for radius in RADII}, ANNULUS)
 NANOJANSKYS = 1e15
 """[nJy] in a megajansky."""
+HERE = ((0, 0),)
+CROSS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))
+SQUARE = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1))
+"""Pixels that a pixel reaches: itself, its neighbours, and those across corners too."""
 BULGE = "GBTD"
 """RAD's ``meta.program.subcategory`` of the Galactic Bulge Time Domain Survey."""
 
@@ -67,11 +72,13 @@ def source_catalog(
     rate: RateImage, epsf: Epsf, parameters: SourceCatalogParameters, workers: int = 1
 ) -> RateImage:
     """Find and measure the sources: a catalogue and a map of their pixels."""
+    psf = read_epsf(epsf)
+    _check_detector(psf, rate.meta)
     saturated = (rate.dq & Pixel.SATURATED) != 0
     image = Image.of(rate.data, rate.err, unusable_pixels(rate.dq), saturated)
     columns, segments = catalogue(
         image,
-        PsfField.of(read_epsf(epsf)),
+        PsfField.of(psf),
         calibration_of(rate.meta),
         APERTURES,
         search_settings(parameters),
@@ -82,6 +89,16 @@ def source_catalog(
     return dataclasses.replace(rate, sources=sources)
 
 
+def _check_detector(psf: PsfGrid, meta: Metadata) -> None:
+    if (psf.detector, psf.element) != (meta.detector, meta.optical_element):
+        raise ReferenceDataError(
+            f"The PSF is that of {psf.detector} in {psf.element}, the image one of "
+            f"{meta.detector} in {meta.optical_element}.",
+            "a PSF of the same detector and element",
+            "choose another with --psf, or correct the rules of the context",
+        )
+
+
 def unusable_pixels(dq: NDArray[np.uint32]) -> NDArray[np.bool_]:
     """Pixels whose light is not that of the sky, (row, column).
 
@@ -89,22 +106,17 @@ def unusable_pixels(dq: NDArray[np.uint32]) -> NDArray[np.bool_]:
     others to: the eight around a bad pixel that is not dead, and the four around a jump, of
     which a hundredth arrives, too little to be found as a jump itself.
     """
-    bad = (dq & Pixel.DO_NOT_USE) != 0
-    charged = bad & ((dq & (Pixel.DEAD | Pixel.LOW_QE)) == 0)
-    jumped = (dq & Pixel.JUMP_DET) != 0
-    bad |= _and_beside(_and_beside(charged, 0), 1)
-    bad |= _and_beside(jumped, 0)
-    bad |= _and_beside(jumped, 1)
-    return bad
-
-
-def _and_beside(mask: NDArray[np.bool_], axis: int) -> NDArray[np.bool_]:
-    """A mask, and the pixels before and after along an axis."""
-    grown = mask.copy()
-    target, source = (np.moveaxis(array, axis, 0) for array in (grown, mask))
-    target[1:] |= source[:-1]
-    target[:-1] |= source[1:]
-    return grown
+    rows, columns = dq.shape
+    around = np.zeros((rows + 2, columns + 2), bool)
+    y, x = np.nonzero(dq)  # few
+    flags = dq[y, x]
+    bad = (flags & Pixel.DO_NOT_USE) != 0
+    charged = bad & ((flags & (Pixel.DEAD | Pixel.LOW_QE)) == 0)
+    jumped = (flags & Pixel.JUMP_DET) != 0
+    for places, reached in ((HERE, bad), (CROSS, jumped), (SQUARE, charged)):
+        for dy, dx in places:
+            around[y[reached] + 1 + dy, x[reached] + 1 + dx] = True
+    return around[1:-1, 1:-1]
 
 
 def search_settings(parameters: SourceCatalogParameters) -> SearchSettings:
