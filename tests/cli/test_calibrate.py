@@ -107,7 +107,8 @@ def test_one_bad_file_does_not_stop_the_others(rdms, miniature_raw, tmp_path):
         assert code in EXIT_CODES.values()
         assert "bad_uncal.asdf" in err
         assert "Traceback" not in err
-        assert [path.name for path in folder.glob("*.asdf")] == [f"{NAME}_cal.asdf"]
+        made = sorted(path.name for path in folder.iterdir())
+        assert made == [f"{NAME}_{end}" for end in ("cal.asdf", "cat.parquet", "segm.asdf")]
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,8 @@ def test_the_mission_accepts_the_product(image, tmp_path):
         assert type(model).__name__ == "ImageModel"
         np.testing.assert_array_equal(np.asarray(model.data), image.data)
         assert model.meta.cal_step.ramp_fit == "COMPLETE"
-        assert model.meta.cal_step.source_catalog == "INCOMPLETE"
+        assert model.meta.cal_step.source_catalog == "COMPLETE"
+        assert model.meta.cal_step.tweakreg == "INCOMPLETE"
         assert model.meta.ref_file.dark == "roman_wfi_dark_0001.asdf"
         assert model.meta.photometry.conversion_megajanskys > 0
         assert model.meta.wcsinfo.s_region.startswith("POLYGON ICRS")

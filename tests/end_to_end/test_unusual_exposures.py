@@ -200,7 +200,8 @@ def test_the_transient_of_wfi18(raw, references, tmp_path):
     exposure = with_meta(raw, **{"instrument.detector": "WFI18"})
     from roman_dms.products.reference import KINDS
 
-    found = references.load(raw.meta, KINDS)
-    shelf = With(references, **{name: value[1] for name, value in found.items() if value})
+    kinds = {name: kind for name, kind in KINDS.items() if name != "epsf"}  # that of WFI01
+    found = references.load(raw.meta, kinds)
+    shelf = With(references, epsf=None, **{n: value[1] for n, value in found.items() if value})
     _, states = calibrate(exposure, shelf, tmp_path)
     assert states["wfi18_transient"] == "COMPLETE"
