@@ -17,7 +17,9 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 from astropy.table import Table
+from astropy.wcs import WCS
 
+from roman_dms.catalogs.sky_frame import SkyFrame
 from roman_dms.formats.products import read_rate_image
 from roman_dms.instrument.quality import Pixel
 
@@ -53,10 +55,78 @@ def export(l2, folder):
     bad = (image.dq & Pixel.DO_NOT_USE) != 0
     data = np.where(bad | ~np.isfinite(image.data), 0, image.data)
     err = np.where(bad | ~np.isfinite(image.err), 1e6, image.err)
-    fits.writeto(folder / "data.fits", data.astype("f4"), overwrite=True)
+    header = linear_header(image.meta["wcs"], image.data.shape)
+    fits.writeto(folder / "data.fits", data.astype("f4"), header, overwrite=True)
     fits.writeto(folder / "rms.fits", err.astype("f4"), overwrite=True)
     flags = (image.dq & 0x7FFF).astype("i2")
     fits.writeto(folder / "flags.fits", flags, overwrite=True)
+
+
+def linear_header(wcs, shape):
+    """A TAN header that touches a WCS in the middle of the image; distortion is left out."""
+    rows, columns = shape
+    x, y = (columns - 1) / 2, (rows - 1) / 2
+    to_sky = lambda x, y: wcs(x, y, with_bounding_box=False)  # noqa: E731
+    frame = SkyFrame.at(to_sky, np.array([x]), np.array([y]))
+    header = fits.Header()
+    header["CTYPE1"], header["CTYPE2"] = "RA---TAN", "DEC--TAN"
+    header["CRVAL1"], header["CRVAL2"] = frame.ra[0], frame.dec[0]
+    header["CRPIX1"], header["CRPIX2"] = x + 1, y + 1
+    for i, j in np.ndindex(2, 2):
+        header[f"CD{i + 1}_{j + 1}"] = frame.jacobian[0, i, j] / 3600
+    header["RADESYS"], header["EQUINOX"] = "ICRS", 2000.0
+    return header
+
+
+def scamp(folder, stars, shift):
+    """Align the catalogue of `source_extractor` to stars; the WCS found, and the time.
+
+    It starts from a WCS without distortion, which is off by an arcsec in the corners:
+    with a smaller radius stars there are missed, and what is found is worse by 2.
+
+    Parameters
+    ----------
+    stars
+        Table with ra, dec [deg], their errors [mas] and magnitudes, at the epoch.
+    shift
+        (2,) by which the pointing is made wrong beforehand [arcsec].
+    """
+    with fits.open(folder / "full.cat") as hdus:
+        cards = fits.Header.fromstring("\n".join(hdus[1].data[0][0]), sep="\n")
+        cards["CRVAL1"] += shift[0] / 3600 / np.cos(np.radians(cards["CRVAL2"]))
+        cards["CRVAL2"] += shift[1] / 3600
+        (folder / "full.ahead").write_text(
+            "".join(f"{c.image}\n" for c in cards.cards if c.keyword[:2] in ("CR", "CT", "CD"))
+            + "END\n"
+        )
+    table = Table({
+        "X_WORLD": stars["ra"], "Y_WORLD": stars["dec"],
+        "ERRA_WORLD": stars["ra_error"] / 3.6e6, "ERRB_WORLD": stars["dec_error"] / 3.6e6,
+        "ERRTHETA_WORLD": np.zeros(len(stars), "f4"), "MAG": stars["magnitude"].astype("f4"),
+        "MAGERR": np.full(len(stars), 0.01, "f4"), "OBSDATE": np.full(len(stars), 2027.4),
+        "FLAGS": np.zeros(len(stars), "i2"),
+    })  # fmt: skip
+    text = fits.Header().tostring(padding=False)
+    image_header = fits.BinTableHDU.from_columns(
+        [fits.Column("Field Header Card", f"{len(text)}A", array=[text])], name="LDAC_IMHEAD"
+    )
+    objects = fits.BinTableHDU(table, name="LDAC_OBJECTS")
+    target = folder / "stars.cat"
+    fits.HDUList([fits.PrimaryHDU(), image_header, objects]).writeto(target, overwrite=True)
+    command = [
+        "scamp", "full.cat", "-c", "/dev/null", "-ASTREF_CATALOG", "FILE", "-ASTREFCAT_NAME",
+        "stars.cat", "-ASTREFMAG_KEY", "MAG", "-ASTREFMAGERR_KEY", "MAGERR", "-CENTROID_KEYS",
+        "XPSF_IMAGE,YPSF_IMAGE", "-CENTROIDERR_KEYS",
+        "ERRAWIN_IMAGE,ERRBWIN_IMAGE,ERRTHETAWIN_IMAGE", "-PHOTFLUX_KEY", "FLUX_PSF",
+        "-PHOTFLUXERR_KEY", "FLUXERR_PSF", "-DISTORT_DEGREES", "3", "-POSITION_MAXERR", "0.1",
+        "-POSANGLE_MAXERR", "1", "-CROSSID_RADIUS", "2", "-CHECKPLOT_TYPE", "NONE",
+        "-WRITE_XML", "N", "-NTHREADS", "2", "-SOLVE_PHOTOM", "N", "-SN_THRESHOLDS", "10,50",
+        "-AHEADER_SUFFIX", ".ahead", "-VERBOSE_TYPE", "FULL",
+    ]  # fmt: skip
+    times = run(command, folder)
+    text = (folder / "full.head").read_text(errors="replace")
+    lines = [line for line in text.splitlines() if line[:7] != "COMMENT" and line[:7] != "HISTORY"]
+    return WCS(fits.Header.fromstring("\n".join(lines), sep="\n")), times
 
 
 def _settings(folder, name, columns, **changes):

@@ -2,10 +2,13 @@
 
 Runs in the peer's environment and imports nothing of roman_dms:
 
-    python benchmarks/peer_steps.py L1_FILE STORE OUTPUT.asdf TIMINGS.json [PRODUCTS]
+    python benchmarks/peer_steps.py L1_FILE STORE OUTPUT.asdf TIMINGS.json [PRODUCTS] [STARS.ecsv]
 
-With PRODUCTS, a directory, the product of every step is saved there as well, outside
-of the timings (about 4 GB for a full detector).
+With STARS, a table of reference stars (ra, dec), the source catalogue and the alignment
+to them come after the other steps; catalogue and segments go beside OUTPUT.
+
+With PRODUCTS, a directory, the product of every other step is saved there as well,
+outside of the timings (about 4 GB for a full detector).
 """
 
 from __future__ import annotations
@@ -19,7 +22,8 @@ import sys
 import time
 
 L1, STORE, OUTPUT, TIMINGS = sys.argv[1:5]
-PRODUCTS = sys.argv[5] if len(sys.argv) > 5 else None
+STARS = next((word for word in sys.argv[5:] if word.endswith(".ecsv")), None)
+PRODUCTS = next((word for word in sys.argv[5:] if word != STARS), None)
 os.environ["CRDS_PATH"] = os.path.abspath(STORE)  # noqa: PTH100
 os.environ["CRDS_SERVER_URL"] = "https://crds-serverless-mode.stsci.edu"
 os.environ["CRDS_OBSERVATORY"] = "roman"
@@ -27,6 +31,7 @@ os.environ["STPIPE_DISABLE_CRDS_STEPPARS"] = "true"
 
 import roman_datamodels.datamodels as rdm  # noqa: E402
 from romancal import step as peer  # noqa: E402
+from romancal.datamodels import ModelLibrary  # noqa: E402
 
 STEPS = {
     "dq_init": peer.DQInitStep,
@@ -56,6 +61,23 @@ def timed(name, function, rows):
     return result
 
 
+def catalogued_and_aligned(model, rows):
+    """The image aligned to STARS; catalogue and segments are written beside OUTPUT."""
+    step = peer.SourceCatalogStep()
+    catalog, segments = timed("source_catalog", lambda: step.run(model), rows)
+    model.meta["source_catalog"] = {"tweakreg_catalog": catalog.source_catalog}
+    step = peer.TweakRegStep(abs_refcat=STARS)
+    library = timed("align", lambda: step.run(ModelLibrary([model])), rows)
+    with library:
+        model = library.borrow(0)
+        library.shelve(model, modify=False)
+    print("align", model.meta.cal_step.tweakreg)
+    root = OUTPUT.removesuffix(".asdf")
+    timed("write catalog", lambda: catalog.to_parquet(f"{root}_cat.parquet"), rows)
+    timed("write segments", lambda: segments.save(f"{root}_segm.asdf"), rows)
+    return model
+
+
 def main():
     logging.disable(logging.INFO)
     rows = {}
@@ -64,6 +86,8 @@ def main():
         model = timed(name, lambda step=step, model=model: step().run(model), rows)
         if PRODUCTS:
             model.save(os.path.join(PRODUCTS, f"{name}.asdf"))  # noqa: PTH118
+    if STARS:
+        model = catalogued_and_aligned(model, rows)
     timed("write", lambda: model.save(OUTPUT), rows)
     with open(TIMINGS, "w") as file:  # noqa: PTH123
         json.dump(rows, file, indent=1)

@@ -55,6 +55,12 @@ class Background:
     """Share of the mesh's cells that had pixels enough; others are filled from neighbours.
     0: the image is unusable, nothing is known of the sky."""
 
+    def taken_from(self, image: Image) -> NDArray[np.float32]:
+        """(row, column) light of an image without the sky; 0 where it is unusable."""
+        light: NDArray[np.float32] = image.data - self.level
+        light[image.unusable] = 0
+        return light
+
 
 def background_of(image: Image, *, box: int = 128, workers: int = 2) -> Background:
     """Measure the sky of an image on a mesh and interpolate it to all pixels.

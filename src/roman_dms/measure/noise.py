@@ -39,7 +39,7 @@ CONFUSED = 2.5
 """Spread of a tile's filtered pixels, in units of that of the pixels themselves, beyond
 which it is that of sources: the noise of detectors is not correlated by so much."""
 
-TILES = 8
+TILES = 6
 """Such tiles along each axis, at most."""
 
 
@@ -64,6 +64,7 @@ def noise_of(
     image: Image,
     background: Background,
     *,
+    light: NDArray[np.float32] | None = None,
     kernel: NDArray[np.floating] | None = None,
     workers: int = 2,
 ) -> Noise:
@@ -76,14 +77,15 @@ def noise_of(
     ----------
     image, background
         The image and its sky.
+    light
+        The image without its sky, where it is at hand.
     kernel
         (k, k) of the filter for which the correlation holds; a Gaussian with a full width
         at half maximum of 2 pixels if not given.
     workers
         Threads; the result does not depend on them.
     """
-    light = image.data - background.level
-    light[image.unusable] = 0
+    light = background.taken_from(image) if light is None else light
     per_light, follows = _photon_noise(image, light, background)
     variance = np.empty(image.shape, np.float32)
     with ThreadPoolExecutor(workers) as pool:

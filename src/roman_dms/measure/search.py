@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from roman_dms.measure.background import Background, background_of
+from roman_dms.measure.background import background_of
 from roman_dms.measure.detection import Detection, DetectionSettings, detect
 from roman_dms.measure.image import Image
 from roman_dms.measure.noise import Noise, noise_of
@@ -79,9 +79,6 @@ class SearchSettings:
 class Found:
     """The sources of an image, and what was learned on the way."""
 
-    background: Background
-    """The sky."""
-
     noise: Noise
     """Its noise."""
 
@@ -117,9 +114,10 @@ def search(
     chosen = settings or SearchSettings()
     kernel = detection_kernel(psf)
     background = background_of(image, workers=workers)
-    noise = noise_of(image, background, kernel=kernel.mean(axis=0), workers=workers)
-    light = image.data - background.level
-    light[image.unusable] = 0
+    light = background.taken_from(image)
+    middle = kernel.mean(axis=0)
+    noise = noise_of(image, background, light=light, kernel=middle, workers=workers)
+    del background  # two images of memory
     detection = detect(
         light, noise.variance, kernel, settings=chosen.detection, correlation=noise.correlation,
         per_light=noise.per_light, saturated=image.saturated, wings=psf.wings, workers=workers,
@@ -132,7 +130,7 @@ def search(
         detection = hunt.with_hidden(detection)
         if len(detection.x) - before <= chosen.worthwhile * before:
             break
-    return Found(background, noise, light, detection, hunt.fits())
+    return Found(noise, light, detection, hunt.fits())
 
 
 def detection_kernel(psf: PsfField) -> NDArray[np.float32]:
