@@ -8,12 +8,14 @@ EXPOSURE := r0000101001001001001_0001_wfi01_f158
 
 .PHONY: demo test lint docs bench lock clean
 
-demo: $(VENV)/.run  ## simulate a small visit, calibrate it, draw it
+demo: $(VENV)/.run  ## simulate a small visit, calibrate it, align it, draw it
 	test -d $(DEMO)/references || $(BIN)/rdms references bootstrap --store $(DEMO)/references --miniature
 	$(BIN)/rdms simulate scene --ra 270 --dec 66 --radius 0.03 -o $(DEMO)/scene.parquet
 	$(BIN)/rdms simulate plan --ra 270 --dec 66 --aim WFI01 --dithers 3 --pattern sub -o $(DEMO)/plan.sim.ecsv
 	$(BIN)/rdms simulate visit $(DEMO)/plan.sim.ecsv --scene $(DEMO)/scene.parquet --store $(DEMO)/references -o $(DEMO)/l1
 	$(BIN)/rdms calibrate $(DEMO)/l1/*_uncal.asdf --store $(DEMO)/references --output $(DEMO)/l2 --quiet
+	$(BIN)/rdms simulate gaia $(DEMO)/scene.parquet -o $(DEMO)/gaia.parquet
+	$(BIN)/rdms align $(DEMO)/l2/*_cal.asdf --gaia $(DEMO)/gaia.parquet
 	$(BIN)/rdms info $(DEMO)/l2/$(EXPOSURE)_cal.asdf
 	$(BIN)/rdms preview $(DEMO)/l2/$(EXPOSURE)_cal.asdf --raw $(DEMO)/l1/$(EXPOSURE)_uncal.asdf --output $(DEMO)/preview.png
 	@echo "Look at $(DEMO)/preview.png: one exposure of the visit, raw and calibrated"
@@ -34,6 +36,7 @@ bench: $(VENV)/.test  ## side by side with romancal and romanisim; see benchmark
 	$(BIN)/python benchmarks/simulation_side_by_side.py
 	$(BIN)/python benchmarks/star_field.py
 	$(BIN)/python benchmarks/side_by_side.py
+	$(BIN)/python -m benchmarks.alignment 4
 
 $(VENV)/.run: locks/run.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

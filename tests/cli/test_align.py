@@ -9,8 +9,9 @@ from click.testing import CliRunner
 
 from roman_dms.cli.align import command
 from roman_dms.errors import UsageError
+from roman_dms.formats.catalogues import catalogue_path
 from roman_dms.formats.trees import open_tagged
-from tests.astrometry.steps.exposure_on_disk import make_exposure
+from tests.astrometry.steps.exposure_on_disk import make_exposure, scramble
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +61,15 @@ def test_an_exposure_that_cannot_be_aligned(made, files, tmp_path):
     assert result.return_value == 8
     assert "Not aligned: visit 0000101001001001001, exposure 1: No attitude" in result.output
     assert state_of(files[0]) == "FAILED"
+
+
+def test_a_detector_that_fails_alone(tmp_path):
+    made = make_exposure(tmp_path / "l2", ("WFI02", "WFI05", "WFI08"), stars=120)
+    scramble(catalogue_path(made.files[1]))
+    result = run(*map(str, made.files), "--gaia", str(made.gaia))
+    assert result.return_value == 8
+    assert "Not aligned: visit 0000101001001001001, exposure 1: WFI05" in result.output
+    assert [state_of(file) for file in made.files] == ["COMPLETE", "FAILED", "COMPLETE"]
 
 
 def test_one_picture_is_of_one_exposure(made, files, tmp_path):

@@ -191,3 +191,68 @@ def test_recipe_command(rdms, tmp_path):
     (tmp_path / "mine.toml").write_text(out)
     assert "is right" in rdms("recipe", tmp_path / "mine.toml")[1]
     assert "jump_threshold" in rdms("recipe", "--describe")[1]
+
+
+@pytest.fixture
+def gaia(miniature_raw, tmp_path):
+    """A reference catalogue of another part of the sky."""
+    from astropy.table import Table
+
+    path = tmp_path / "gaia.ecsv"
+    columns = {"ra": [10.0, 11.0], "dec": [0.0, 1.0], "ref_epoch": [2016.0] * 2}
+    Table(columns | {"ra_error": [0.1] * 2, "dec_error": [0.1] * 2}).write(path)
+    return path
+
+
+def test_exposures_are_aligned_when_asked(rdms, miniature_raw, tmp_path, gaia, monkeypatch):
+    """Its own catalogue serves as the reference stars; a resume leaves it alone."""
+    from astropy.table import Table
+
+    folder = tmp_path / "l2"
+    monkeypatch.setenv("RDMS_GAIA", str(gaia))
+    assert rdms("calibrate", miniature_raw, "-o", folder, "--quiet")[0] == 0
+    output = folder / f"{NAME}_cal.asdf"
+    assert read_product(output).meta["cal_step.tweakreg"] == "INCOMPLETE"
+    found = Table.read(folder / f"{NAME}_cat.parquet")
+    year = 2000 + (read_product(output).meta["exposure.mid_time"].mjd - 51544.5) / 365.25
+    stars = Table({"ra": found["ra_psf"], "dec": found["dec_psf"],
+                   "ra_error": [0.1] * len(found), "dec_error": [0.1] * len(found),
+                   "ref_epoch": [year] * len(found)})  # fmt: skip
+    stars.write(tmp_path / "stars.ecsv")
+    again = ("calibrate", miniature_raw, "-o", folder, "--resume", "--gaia")
+    code, out, err = rdms(*again, tmp_path / "stars.ecsv")
+    assert (code, err) == (0, "")
+    assert "aligned to stars" in out
+    assert read_product(output).meta["cal_step.tweakreg"] == "COMPLETE"
+    before = output.stat().st_mtime_ns
+    assert "is aligned already" in rdms(*again, tmp_path / "stars.ecsv")[1]
+    assert output.stat().st_mtime_ns == before
+
+
+def test_an_exposure_that_is_not_aligned_is_calibrated_all_the_same(
+    rdms, miniature_raw, tmp_path, gaia
+):
+    code, _, err = rdms("calibrate", miniature_raw, "-o", tmp_path, "--gaia", gaia, "--quiet")
+    assert code == 8
+    assert "Not aligned" in err
+    assert read_product(tmp_path / f"{NAME}_cal.asdf").meta["cal_step.tweakreg"] == "FAILED"
+
+
+def test_bulge_exposures_are_not_aligned_and_no_error(rdms, miniature_raw, tmp_path, gaia):
+    from roman_dms.formats.metadata_update import update_metadata
+
+    raw = tmp_path / miniature_raw.name
+    raw.write_bytes(miniature_raw.read_bytes())
+    update_metadata(raw, {"program.subcategory": "GBTD"})
+    code, out, _ = rdms("calibrate", raw, "-o", tmp_path, "--gaia", gaia)
+    assert code == 0
+    assert "bulge survey" in out
+
+
+def test_what_cannot_be_aligned_is_told_first(rdms, miniature_raw, tmp_path, gaia):
+    code, _, err = rdms("calibrate", miniature_raw, "--until", "ramp_fit", "--gaia", gaia)
+    assert code == 2
+    assert "--until" in err
+    code, *_ = rdms("calibrate", miniature_raw, "-o", tmp_path / "none", "--gaia", "/nowhere.ecsv")
+    assert code == 3
+    assert not (tmp_path / "none").exists()

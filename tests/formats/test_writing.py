@@ -150,12 +150,12 @@ import numpy as np
 from roman_dms.formats import writing
 
 tree = {"meta": {}, "data": np.random.default_rng(0).normal(size=(2000, 1000)).astype("f4")}
-original = writing._write_all
-def slowly(file, content):
-    original(file, content)
+original = writing.os.pwrite
+def slowly(*arguments):
     print("wrote", flush=True)
     time.sleep(0.2)
-writing._write_all = slowly
+    return original(*arguments)
+writing.os.pwrite = slowly
 writing.rad.check = lambda *_: None
 writing.write_tree("reference_files/gain", tree, sys.argv[1])
 """

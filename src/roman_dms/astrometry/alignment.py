@@ -115,7 +115,7 @@ def _judged(
         correction={name: Correction(*placement.affine(i)) for i, name in enumerate(names)},
         predicted_rms={name: placement.predicted_rms(i, grids[i]) for i, name in enumerate(names)},
         notes=tuple(
-            f"{name} matches no reference stars; the others' attitude places it."
+            f"{name} matches no reference stars; its correction is that of the others' attitude."
             for name in unmatched
         ),
     )

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from rich.console import Console
     from rich.table import Table
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from roman_dms.astrometry.steps.gaia import ReferenceSource
 
 NOT_ALIGNED = 8
-"""Exit code where an exposure could not be aligned: that of a CalibrationError."""
+"""Exit code where an exposure or a detector could not be aligned: that of a CalibrationError."""
 
 
 @click.command()
@@ -61,21 +63,79 @@ def command(
     Pixels stay as they are; what changes are the WCS and its metadata, the
     positions on the sky in the catalogue, and the product _wcs.asdf.  Aligning
     again starts from the pointing and gives the same.  An exposure that cannot be
-    aligned keeps its pointing, is marked as FAILED, and the exit code is 8.
+    aligned keeps its pointing, is marked as FAILED, and the exit code is 8; so does
+    a single detector that matches no stars where the others do.
     """
     from rich.console import Console
 
-    from roman_dms.astrometry.steps.exposure_files import by_exposure, read_file
     from roman_dms.astrometry.steps.gaia import open_source
 
-    console = Console(quiet=quiet)
     stars, settings = open_source(source), _settings(epoch, radius, roll, placement, snr)
-    exposures = by_exposure(read_file(file) for file in files)
+    return align_files(
+        files, stars, settings, Console(quiet=quiet), dry_run=dry_run, preview=preview, jobs=jobs
+    )
+
+
+def align_files(
+    paths: Iterable[Path],
+    stars: ReferenceSource,
+    settings: Settings,
+    console: Console,
+    *,
+    dry_run: bool = False,
+    preview: Path | None = None,
+    jobs: int = 2,
+    again: bool = True,
+) -> int:
+    """Align every exposure among some files, and tell; the exit code.
+
+    An exposure that ends in an error is reported, and the others go on.
+
+    Parameters
+    ----------
+    paths
+        L2 files.
+    stars, settings
+        Reference stars, and how.
+    console
+        Where to tell.
+    dry_run, preview, jobs
+        As of the command.
+    again
+        Whether exposures whose files are all aligned already are aligned again.
+
+    Raises
+    ------
+    UsageError
+        For a preview of more than one exposure.
+    RdmsError
+        For a file that cannot be read; nothing is written then.
+    """
+    from roman_dms.astrometry.steps.exposure_files import by_exposure, read_file
+    from roman_dms.cli.main import exit_code
+    from roman_dms.errors import RdmsError
+
+    exposures = by_exposure(read_file(path) for path in paths)
     _check_preview(preview, len(exposures))
     code = 0
     for exposure in exposures:
-        code = _align(exposure, stars, settings, console, dry_run, preview, jobs) or code
+        if not again and all(file.is_aligned for file in exposure):
+            console.print(f"{_name(exposure)} is aligned already.", highlight=False)
+            continue
+        try:
+            done = _align(exposure, stars, settings, console, dry_run, preview, jobs)
+        except RdmsError as error:
+            click.secho(f"Error: {_name(exposure)}: ", fg="red", bold=True, nl=False, err=True)
+            click.echo(str(error), err=True)
+            done = exit_code(error)
+        code = code or done
     return code
+
+
+def _name(files: Sequence[DetectorFile]) -> str:
+    """What an exposure is called on the screen."""
+    visit, number = files[0].exposure
+    return f"visit {visit}, exposure {number}"
 
 
 def _settings(
@@ -127,7 +187,7 @@ def _align(
     if preview is not None and outcome.solution is not None and outcome.solution.residuals:
         draw_residuals(outcome, preview)
         console.print(f"Wrote {preview}", highlight=False)
-    return NOT_ALIGNED if outcome.state == FAILED else 0
+    return NOT_ALIGNED if outcome.state == FAILED or outcome.failed else 0
 
 
 def _tell(outcome: Outcome, seconds: tuple[float, float], console: Console, dry_run: bool) -> None:
@@ -135,11 +195,11 @@ def _tell(outcome: Outcome, seconds: tuple[float, float], console: Console, dry_
 
     from roman_dms.astrometry.steps.exposure_solution import FAILED
 
-    visit, number = outcome.files[0].exposure
-    if outcome.state == FAILED:
+    refused = [outcome.reason] if outcome.state == FAILED else outcome.failed.values()
+    for reason in refused:
         click.secho("Not aligned: ", fg="red", bold=True, nl=False, err=True)
-        click.echo(f"visit {visit}, exposure {number}: {outcome.reason}", err=True)
-    elif outcome.corrections:
+        click.echo(f"{_name(outcome.files)}: {reason}", err=True)
+    if outcome.corrections:
         console.print(_table(outcome))
     if outcome.state != FAILED:
         console.print(escape(outcome.reason), highlight=False)
@@ -156,9 +216,8 @@ def _table(outcome: Outcome) -> Table:
     from roman_dms.astrometry.steps.alignment_files import misses, scatter
 
     assert outcome.solution is not None
-    visit, number = outcome.files[0].exposure
     table = Table(
-        title=f"Visit {visit}, exposure {number}, aligned to {outcome.source}",
+        title=f"{_name(outcome.files).capitalize()}, aligned to {outcome.source}",
         caption="shift in V2, V3 and turn in arcsec; scale in 1e-6; weighted rms along an "
         "axis and expected error of the WCS in mas",
         title_justify="left", caption_justify="left", box=None, pad_edge=False,
@@ -166,8 +225,7 @@ def _table(outcome: Outcome) -> Table:
     table.add_column("detector")
     for name in ("sources", "used", "V2", "V3", "turn", "scale", "rms", "error"):
         table.add_column(name, justify="right")
-    for file in outcome.files:
-        name, one = file.detector, outcome.corrections[file.detector]
+    for name, one in outcome.corrections.items():
         used = len(misses(outcome, name))
         rms = f"{scatter(outcome, name):.2f}" if used else ""
         table.add_row(

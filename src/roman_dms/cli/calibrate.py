@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from roman_dms.astrometry.steps.gaia import ReferenceSource
     from roman_dms.pipeline.process import Processed
     from roman_dms.pipeline.recipe import Recipe
 
@@ -59,13 +60,16 @@ class Request:
               help="Files that are processed at the same time.")  # fmt: skip
 @click.option("--threads", type=click.IntRange(min=1),
               help="Threads for each file; by default all cores, shared by the jobs.")  # fmt: skip
+@click.option("--gaia", metavar="WHERE",
+              help="Then align each exposure to these reference stars: a file, a HATS "
+                   "catalogue or a TAP service, as 'rdms align' takes them.")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Leave out files whose product is already there.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def command(
     files: tuple[str, ...], output: Path | None, jobs: int, threads: int | None, quiet: bool,
     recipe_path: Path | None, settings: tuple[str, ...], skipped: tuple[str, ...],
     until: str | None, saved: tuple[str, ...], context: str | None, store: Path | None,
-    resume: bool,
+    gaia: str | None, resume: bool,
 ) -> int:  # fmt: skip
     """Calibrate raw exposures (L1) to rate images (L2).
 
@@ -73,6 +77,11 @@ def command(
     rdms calibrate r*_uncal.asdf -o l2
     rdms calibrate FILE --set ramp_fit.jump_threshold=5 --skip flat_field
     rdms calibrate FILE --recipe mine.toml --save linearity
+    rdms calibrate r*_uncal.asdf -o l2 --jobs 4 --gaia gaia.parquet
+
+    With --gaia the detectors of each exposure are aligned together once all files
+    are calibrated, as 'rdms align' does; exposures without catalogues, such as
+    spectra, are left alone.
 
     A file that cannot be calibrated is reported and the others go on; the exit
     code is then that of the first error.
@@ -82,8 +91,43 @@ def command(
         output, recipe_path, settings, skipped, until, saved, context, store,
         threads or max(1, cores // min(jobs, len(files))), resume,
     )  # fmt: skip
-    request.recipe()  # a mistake in the recipe is told before any file is touched
-    return _report(_process_all(files, request, jobs, quiet), quiet)
+    recipe = request.recipe()  # a mistake is told before any file is touched
+    stars = _reference_stars(gaia, recipe) if gaia else None
+    results = _process_all(files, request, jobs, quiet)
+    code = _report(results, quiet)
+    aligned = _align(results, stars, jobs, quiet) if stars else 0
+    return code or aligned
+
+
+def _reference_stars(where: str, recipe: Recipe) -> ReferenceSource:
+    """Where reference stars come from, if what the recipe gives can be aligned."""
+    from roman_dms.astrometry.steps.gaia import open_source
+    from roman_dms.errors import UsageError
+    from roman_dms.products.exposure import RateImage
+
+    if recipe.ends_early or recipe.steps[-1].step.gives is not RateImage:
+        raise UsageError(
+            f"The recipe ends at {recipe.steps[-1].name}, and --gaia aligns finished images.",
+            "a recipe that ends with an L2 image",
+            "leave out --until or --gaia",
+        )
+    return open_source(where)
+
+
+def _align(
+    results: list[Processed | tuple[str, Exception]],
+    stars: ReferenceSource,
+    jobs: int,
+    quiet: bool,
+) -> int:
+    """Align the exposures among what was calibrated; the exit code."""
+    from rich.console import Console
+
+    from roman_dms.astrometry.steps.exposure_solution import Settings
+    from roman_dms.cli.align import align_files
+
+    outputs = [result.output for result in results if not isinstance(result, tuple)]
+    return align_files(outputs, stars, Settings(), Console(quiet=quiet), jobs=jobs, again=False)
 
 
 def _process_all(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import importlib.resources
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -80,9 +81,12 @@ def split_tag(tag: str) -> tuple[str, str]:
 
 def violations(tree: Any) -> Iterator[Violation]:
     """All places where a tagged tree (see ``trees``) breaks RAD or the ASDF standard."""
-    context = Context()
-    _ = context.extension_manager  # made on first use; the validator takes it for granted
-    for error in asdf.schema.get_validator({}, context).iter_errors(tree):
+    validator = _validator()
+    try:
+        errors = list(validator.iter_errors(tree))
+    finally:
+        validator.evolved_validators.clear()  # else it keeps every schema that was ever loaded
+    for error in errors:
         yield from _explain(error)
 
 
@@ -105,6 +109,18 @@ class Context(asdf.AsdfFile):  # type: ignore[misc] # asdf is untyped
 
     def _process_plugin_extensions(self) -> list[ExtensionProxy]:
         return _extensions()
+
+
+_own = threading.local()
+"""A validator for each thread: building it takes 60 ms, and it remembers where it is."""
+
+
+def _validator() -> Any:
+    if not hasattr(_own, "validator"):
+        context = Context()
+        _ = context.extension_manager  # made on first use; the validator takes it for granted
+        _own.validator = asdf.schema.get_validator({}, context)
+    return _own.validator
 
 
 @functools.cache

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import os
 import secrets
 from collections import deque
@@ -220,8 +221,8 @@ def _write_block(
 ) -> None:
     """Header and content of one array; its sizes are filled in at the end.
 
-    Chunks are encoded in the threads of ``pool``; one thread, ``hasher``, takes
-    the checksum while this one writes.
+    Chunks are encoded in the threads of ``pool``, and written there too where their places
+    are known beforehand; one thread, ``hasher``, takes the checksum meanwhile.
     """
     chunks = _Chunks(array)
     label = compression if compression and chunks.shrinks() else None
@@ -230,9 +231,13 @@ def _write_block(
     digest = hashlib.md5(usedforsecurity=False)
     used = 0
     hashing: deque[Future[None]] = deque()
-    for content in _encoded(chunks, label, pool):
+    direct = label is None and isinstance(file, io.FileIO)
+    at = start + HEADER.size
+    contents = _placed(chunks, file.fileno(), at, pool) if direct else _encoded(chunks, label, pool)
+    for content in contents:
         hashing.append(hasher.submit(digest.update, content))
-        _write_all(file, content)
+        if not direct:
+            _write_all(file, content)
         used += len(content)
         if len(hashing) > _BEHIND:
             hashing.popleft().result()
@@ -260,13 +265,30 @@ def _encoded(
         yield from _encoded_stream(chunks, label)
         return
     encode: Callable[[memoryview], bytes | memoryview] = _lz4_chunk if label else memoryview
+    yield from _ahead(lambda number: encode(chunks.content(number).data), len(chunks), pool)
 
-    def encoded(number: int) -> bytes | memoryview:
-        return encode(chunks.content(number).data)
 
+def _placed(
+    chunks: _Chunks, descriptor: int, start: int, pool: ThreadPoolExecutor
+) -> Iterator[memoryview]:
+    """The content of a block as it is, in order, each chunk once it is in its place."""
+
+    def put(number: int) -> memoryview:
+        content = chunks.content(number).data
+        place, rest = start + chunks.offset(number), content
+        while rest:
+            written = os.pwrite(descriptor, rest, place)
+            place, rest = place + written, rest[written:]
+        return content
+
+    yield from _ahead(put, len(chunks), pool)
+
+
+def _ahead(make: Callable[[int], Any], count: int, pool: ThreadPoolExecutor) -> Iterator[Any]:
+    """``make(0)``, ``make(1)``, ..., a few of them made ahead."""
     waiting: deque[Future[Any]] = deque()
-    for number in range(len(chunks)):
-        waiting.append(pool.submit(encoded, number))
+    for number in range(count):
+        waiting.append(pool.submit(make, number))
         if len(waiting) > 2 * _THREADS:
             yield waiting.popleft().result()
     while waiting:
@@ -307,6 +329,10 @@ class _Chunks:
 
     def __len__(self) -> int:
         return -(-self._array.shape[0] // self._step) if self.size else 0
+
+    def offset(self, number: int) -> int:
+        """Where a chunk begins in the block [byte]."""
+        return number * self._step * self._array.shape[1] * self._dtype.itemsize
 
     def content(self, number: int) -> NDArray[np.uint8]:
         start = number * self._step

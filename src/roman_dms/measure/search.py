@@ -35,8 +35,9 @@ CLOSE = 4.0
 WINGS = 0.3
 """Light of a star, in standard deviations of a pixel of sky, from which it hides others."""
 
-FARTHEST = 60.0
-"""Distance from a bright star to which hidden ones are looked for, at most [pixel]."""
+FARTHEST = 8
+"""Distance from a bright star to which hidden ones are looked for, at most [pixel]; beyond
+stand rings and spikes, and what is left there shows the faults of a PSF sooner than stars."""
 
 CLEAR = 20.0
 """Significance of sources that tell how many are galaxies."""
@@ -64,8 +65,9 @@ class SearchSettings:
     hidden: float = 5.0
     """Significance of a star that is found in residuals, there and in the fit."""
 
-    mismatch: float = 0.03
-    """How well PSFs are known: share of a star's light in a pixel that counts as noise."""
+    mismatch: float = 0.15
+    """How well PSFs are known: share of the stars' mean light in the 5 x 5 pixels around that
+    counts as noise; 0.15 is one or two per cent of the peak of a star."""
 
     extended: float = 4.0
     """Extent over its error at which a source is not a star: what its residual shows is its

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import gwcs
 import numpy as np
+import pyarrow as pa
 from astropy.modeling.models import AffineTransformation2D
 from astropy.table import Table
+from pyarrow import parquet
 
 from roman_dms.formats.catalogues import catalogue_path, write_catalogue
 from roman_dms.formats.exposures import RATE, tree_of_rate
@@ -172,6 +174,17 @@ def write_catalogue_of(path: Path, wcs, x, y, magnitude, random) -> None:
     sources = Sources(columns=columns, segments=segments, settings={"threshold": 5})
     meta = {"filename": catalogue_path(path).name, "wcsinfo": {"s_region": "POLYGON ICRS"}}
     write_catalogue(sources, meta, catalogue_path(path))
+
+
+def scramble(catalogue: Path) -> None:
+    """Make the sources of a catalogue those of another field."""
+    table = parquet.read_table(catalogue)
+    n = len(table)
+    for name, seed in (("x_psf", 1), ("y_psf", 2)):
+        moved = np.random.default_rng(seed).uniform(0, SHAPE[0], n).astype(np.float32)
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, table.schema.field(place), pa.array(moved))
+    parquet.write_table(table, catalogue)
 
 
 def gaia_table(ra, dec, magnitude, planned, random) -> Table:

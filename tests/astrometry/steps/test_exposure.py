@@ -25,6 +25,7 @@ from tests.astrometry.steps.exposure_on_disk import (
     PLANNED,
     SHAPE,
     make_exposure,
+    scramble,
     separation,
     wcs_pair,
     write_image,
@@ -233,6 +234,28 @@ def test_detectors_may_lack_stars_or_catalogues(exposure):
     assert "rmse" not in meta_of(exposure.files[1])["wcs_fit_results"]
 
 
+def test_a_file_of_another_pointing_fails_alone(made, exposure):
+    """Its sources are elsewhere; the others are aligned as well as ever."""
+    scramble(catalogue_path(exposure.files[1]))
+    outcome = align_exposure(exposure.files, open_source(str(exposure.gaia)))
+    assert outcome.state == "COMPLETE"
+    assert set(outcome.failed) == {"WFI08"}
+    for path, before, detector in zip(exposure.files, made.files, DETECTORS, strict=True):
+        meta, wcs = meta_of(path), wcs_of(path)
+        assert validate_file(path) == []
+        if detector == "WFI08":
+            assert meta["cal_step"]["tweakreg"] == "FAILED"
+            assert meta["wcs_fit_results"]["status"] == "FAILED"
+            assert "FAILED: WFI08 has many stars and matches" in meta["cal_logs"][-1]
+            assert wcs.name == ""
+            kept = wcs_of(before)(9.0, 99.0)
+            np.testing.assert_allclose(wcs(9.0, 99.0), kept, rtol=0, atol=1e-12)
+        else:
+            assert meta["cal_step"]["tweakreg"] == "COMPLETE"
+            assert meta["wcs_fit_results"]["n_detector"] == 2
+            assert np.sqrt(np.mean(exposure.errors(wcs, detector) ** 2)) < 0.7
+
+
 def test_one_detector_alone(exposure):
     outcome = align_exposure(exposure.files[:1], open_source(str(exposure.gaia)))
     assert outcome.state == "COMPLETE"
@@ -280,6 +303,17 @@ def test_spectra_are_left_alone(exposure, tmp_path):
     assert outcome.state == "SKIPPED"
     assert "WFI_SPECTRAL" in outcome.reason
     assert path.read_bytes() == before  # it says N/A already
+
+
+def test_exposures_of_the_bulge_survey_are_left_alone(exposure):
+    from roman_dms.formats.metadata_update import update_metadata
+
+    path = exposure.files[0]
+    update_metadata(path, {"program.subcategory": "GBTD"})
+    outcome = align_exposure([path], open_source(str(exposure.gaia)))
+    assert outcome.state == "SKIPPED"
+    assert "bulge survey" in outcome.reason
+    assert wcs_of(path).name == ""
 
 
 def test_spectra_that_do_not_say_so(exposure, tmp_path):

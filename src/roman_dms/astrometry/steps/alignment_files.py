@@ -87,12 +87,12 @@ def fit_results(outcome: Outcome, detector: str) -> dict[str, Any]:
     solution = outcome.solution
     assert solution is not None
     own = {
-        "n_detector": len(outcome.files),
+        "n_detector": len(outcome.files) - len(outcome.failed),
         "reference_catalog": outcome.source,
-        "reason": outcome.reason,
+        "reason": outcome.reason_of(detector),
         "software": f"roman_dms {__version__}",
     }
-    if outcome.state == FAILED:
+    if outcome.state_of(detector) == FAILED:
         return {"status": FAILED, "nmatches": 0, **own}
     correction = outcome.corrections[detector]
     (a, b), (c, d) = correction.matrix.tolist()
@@ -107,7 +107,7 @@ def fit_results(outcome: Outcome, detector: str) -> dict[str, Any]:
         "center": [0.0, 0.0],
         "nmatches": solution.stars[detector],
         **_scatter(outcome, detector),
-        "nmatches_exposure": sum(solution.stars.values()),
+        "nmatches_exposure": sum(solution.stars[name] for name in outcome.corrections),
         "predicted_rms_mas": solution.predicted_rms[detector],
         "floor_mas": float(solution.floor),
         "chi2": float(solution.chi2),
@@ -152,15 +152,15 @@ def _scatter(outcome: Outcome, detector: str) -> dict[str, float]:
 
 
 def _write_detector(outcome: Outcome, file: DetectorFile) -> None:
-    wcs = file.wcs
-    if outcome.state == COMPLETE:
+    wcs, state = file.wcs, outcome.state_of(file.detector)
+    if state == COMPLETE:
         wcs = aligned_wcs(wcs, outcome.corrections[file.detector], f"FIT-LVL2-{_label(outcome)}")
     changes = {
         "wcs": wcs,
         "wcsinfo.s_region": s_region(wcs),
-        "cal_step.tweakreg": outcome.state,
+        "cal_step.tweakreg": state,
         "wcs_fit_results": fit_results(outcome, file.detector),
-        "cal_logs": _logs(file.meta, outcome),
+        "cal_logs": _logs(file, outcome),
     }
     if file.catalogue is not None:
         changes["source_catalog.tweakreg_catalog_name"] = file.catalogue.name
@@ -177,15 +177,16 @@ def _label(outcome: Outcome) -> str:
 def _mark_skipped(outcome: Outcome, file: DetectorFile) -> None:
     """Say that an image was not to be aligned, unless it says so already."""
     if file.meta.get("cal_step.tweakreg") not in {SKIPPED, "N/A"}:
-        changes = {"cal_step.tweakreg": SKIPPED, "cal_logs": _logs(file.meta, outcome)}
+        changes = {"cal_step.tweakreg": SKIPPED, "cal_logs": _logs(file, outcome)}
         update_metadata(file.path, changes)
 
 
-def _logs(meta: Metadata, outcome: Outcome) -> list[str]:
+def _logs(file: DetectorFile, outcome: Outcome) -> list[str]:
     """The log with what is to be said of this alignment in place of earlier ones."""
     head = f"roman_dms {__version__}{MARK}"
-    told: Iterable[str] = (f"{outcome.state}: {outcome.reason}", *outcome.notes)
-    earlier = [line for line in meta.get("cal_logs") or [] if MARK not in line]
+    what = f"{outcome.state_of(file.detector)}: {outcome.reason_of(file.detector)}"
+    told: Iterable[str] = (what, *outcome.notes)
+    earlier = [line for line in file.meta.get("cal_logs") or [] if MARK not in line]
     return [*earlier, *(f"{head}{line}" for line in told)]
 
 

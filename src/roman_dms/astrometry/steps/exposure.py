@@ -24,7 +24,8 @@ def align_exposure(
     The WCS, footprint, states and log of the images, the positions of their
     catalogues and the products of their WCS are replaced, each whole.  An
     exposure that cannot be aligned is marked as FAILED, keeps the WCS of its
-    pointing and says why; one of spectra is marked as SKIPPED.
+    pointing and says why, and so does a detector that matches nothing where the
+    others do; an exposure of spectra or of the bulge survey is marked as SKIPPED.
 
     Parameters
     ----------

@@ -28,6 +28,9 @@ Velocity aberration, which each file takes out around its own reference point,
 makes up to 0.3 arcsec.
 """
 
+BULGE = "GBTD"
+"""The bulge survey in ``meta.program.subcategory``, which is catalogued elsewhere."""
+
 
 @dataclass(frozen=True)
 class DetectorFile:
@@ -64,6 +67,11 @@ class DetectorFile:
         return x, np.array([-0.5, -0.5, rows - 0.5, rows - 0.5])
 
     @property
+    def is_aligned(self) -> bool:
+        """Whether an alignment of it ended well."""
+        return self.meta.get("cal_step.tweakreg") == "COMPLETE"
+
+    @property
     def reason_to_skip(self) -> str:
         """Why it is not aligned; empty where it can be."""
         element = self.meta.optical_element
@@ -71,6 +79,8 @@ class DetectorFile:
             return f"exposures of the type {self.meta.exposure_type} have no catalogue of sources"
         if not optical_element(element).is_imaging:
             return f"an exposure with the {element.lower()} has no catalogue of sources"
+        if str(self.meta.get("program.subcategory", "")).upper() == BULGE:
+            return "exposures of the bulge survey are handed over without a catalogue"
         return ""
 
 

@@ -72,8 +72,18 @@ class Outcome:
     solution: Solution | None = None
     corrections: Mapping[str, TangentCorrection] = field(default_factory=dict)
     """By detector, in the plane of its own reference point."""
+    failed: Mapping[str, str] = field(default_factory=dict)
+    """By detector: why it alone keeps its pointing where the others are aligned."""
     notes: tuple[str, ...] = ()
     """What else should be known, a sentence each."""
+
+    def state_of(self, detector: str) -> str:
+        """COMPLETE, FAILED or SKIPPED, of one detector."""
+        return FAILED if detector in self.failed else self.state
+
+    def reason_of(self, detector: str) -> str:
+        """A sentence, with numbers, for one detector."""
+        return self.failed.get(detector, self.reason)
 
 
 def solve_exposure(
@@ -111,10 +121,11 @@ def solve_exposure(
     }
     reference, notes = _reference(files, source, settings, plane, attitude)
     solution = align(detections, reference, priors=settings.priors, search=settings.search)
+    failed = _unmatched(solution)
     corrections = {
         file.detector: own_correction(file, solution.correction[file.detector], plane, attitude)
         for file in files
-        if solution.aligned
+        if solution.aligned and file.detector not in failed
     }
     lacking = [file.detector for file in files if file.catalogue is None]
     if lacking:
@@ -122,8 +133,22 @@ def solve_exposure(
     state = COMPLETE if solution.aligned else FAILED
     return Outcome(
         files, state, solution.reason, source.name, stars, detections, solution, corrections,
-        (*notes, *solution.notes),
+        failed, notes,
     )  # fmt: skip
+
+
+def _unmatched(solution: Solution) -> dict[str, str]:
+    """By detector: why it is not aligned though the others are.
+
+    The others could place it, but hardly where its file is one of another pointing.
+    """
+    if not solution.aligned:
+        return {}
+    return {
+        name: f"{name} has many stars and matches {solution.stars[name]} reference stars, where "
+        "the other detectors match theirs: a file of another pointing?"
+        for name in solution.unmatched
+    }
 
 
 def own_correction(

@@ -74,8 +74,7 @@ def source_catalog(
     """Find and measure the sources: a catalogue and a map of their pixels."""
     psf = read_epsf(epsf)
     _check_detector(psf, rate.meta)
-    saturated = (rate.dq & Pixel.SATURATED) != 0
-    image = Image.of(rate.data, rate.err, unusable_pixels(rate.dq), saturated)
+    image = Image.of(rate.data, rate.err, *masks_of(rate.dq))
     columns, segments = catalogue(
         image,
         PsfField.of(psf),
@@ -99,12 +98,12 @@ def _check_detector(psf: PsfGrid, meta: Metadata) -> None:
         )
 
 
-def unusable_pixels(dq: NDArray[np.uint32]) -> NDArray[np.bool_]:
-    """Pixels whose light is not that of the sky, (row, column).
+def masks_of(dq: NDArray[np.uint32]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Pixels whose light is not that of the sky, and saturated ones, (row, column) each.
 
-    Those that must not be used, and those that interpixel capacitance carries the charge of
-    others to: the eight around a bad pixel that is not dead, and the four around a jump, of
-    which a hundredth arrives, too little to be found as a jump itself.
+    The first are those that must not be used, and those that interpixel capacitance carries
+    the charge of others to: the eight around a bad pixel that is not dead, and the four
+    around a jump, of which a hundredth arrives, too little to be found as a jump itself.
     """
     rows, columns = dq.shape
     around = np.zeros((rows + 2, columns + 2), bool)
@@ -113,10 +112,12 @@ def unusable_pixels(dq: NDArray[np.uint32]) -> NDArray[np.bool_]:
     bad = (flags & Pixel.DO_NOT_USE) != 0
     charged = bad & ((flags & (Pixel.DEAD | Pixel.LOW_QE)) == 0)
     jumped = (flags & Pixel.JUMP_DET) != 0
+    saturated = np.zeros(dq.shape, bool)
+    saturated[y, x] = (flags & Pixel.SATURATED) != 0
     for places, reached in ((HERE, bad), (CROSS, jumped), (SQUARE, charged)):
         for dy, dx in places:
             around[y[reached] + 1 + dy, x[reached] + 1 + dx] = True
-    return around[1:-1, 1:-1]
+    return around[1:-1, 1:-1], saturated
 
 
 def search_settings(parameters: SourceCatalogParameters) -> SearchSettings:

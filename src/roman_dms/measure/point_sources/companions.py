@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 ROWS = 64
 """Rows that one thread searches at a time."""
 
+AROUND = 2
+"""Pixels on each side over which the stars' light is averaged to say how wrong it may be."""
+
 
 def hidden_peaks(
     light: NDArray[np.float32],
@@ -36,8 +39,9 @@ def hidden_peaks(
     variance
         (rows, columns) variance of the sky; infinite where a pixel is unusable.
     doubt
-        Variance that a unit of the stars' light adds, and the share of their light by which
-        they may be wrong.
+        Variance that a unit of the stars' light adds, and the share of their light, in the
+        mean of the pixels around, by which they may be wrong: where a PSF is steep, or its
+        rings and spikes lie elsewhere, it is wrong by more than a share of the pixel's own.
     saturated
         (rows, columns) pixels to leave out.
     kernel
@@ -83,10 +87,12 @@ def _peaks(  # type: ignore[no-untyped-def]
         return found[:0]
     half = kernel.shape[0] // 2
     low, high = max(first - half, 0), min(last + half, light.shape[0])
+    wide_low, wide_high = max(low - AROUND, 0), min(high + AROUND, light.shape[0])
+    mean = _mean_around(stars[wide_low:wide_high])[low - wide_low : high - wide_low]
     weight = np.zeros((high - low, columns), np.float32)
     residual = np.zeros((high - low, columns), np.float32)
     _weigh(
-        light[low:high], stars[low:high], variance[low:high], saturated[low:high],
+        light[low:high], stars[low:high], mean, variance[low:high], saturated[low:high],
         np.float32(per_light), np.float32(share**2), weight, residual,
     )  # fmt: skip
     map_ = np.zeros((last - first, columns), np.float32)
@@ -114,14 +120,33 @@ def _peaks(  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
-def _weigh(light, stars, variance, saturated, per_light, square, weight, residual):  # type: ignore[no-untyped-def]
+def _mean_around(image):  # type: ignore[no-untyped-def]
+    """Mean of the pixels around each, less towards the edges."""
+    rows, columns = image.shape
+    across = np.zeros(image.shape, np.float32)
+    for row in range(rows):
+        for shift in range(-AROUND, AROUND + 1):
+            for k in range(max(0, -shift), min(columns, columns - shift)):
+                across[row, k] += image[row, k + shift]
+    mean = np.zeros(image.shape, np.float32)
+    share = np.float32(1 / (2 * AROUND + 1) ** 2)
+    for row in range(rows):
+        for other in range(max(0, row - AROUND), min(rows, row + AROUND + 1)):
+            for k in range(columns):
+                mean[row, k] += share * across[other, k]
+    return mean
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+def _weigh(light, stars, mean, variance, saturated, per_light, square, weight, residual):  # type: ignore[no-untyped-def]
     """Fill weights, and residuals times weights."""
     for row in range(light.shape[0]):
         for k in range(light.shape[1]):
             if saturated[row, k]:
                 continue
             star = max(stars[row, k], np.float32(0))
-            weight[row, k] = 1 / (variance[row, k] + (per_light + square * star) * star)
+            noise = variance[row, k] + per_light * star + square * mean[row, k] ** 2
+            weight[row, k] = 1 / noise
             residual[row, k] = weight[row, k] * (light[row, k] - stars[row, k])
 
 

@@ -166,7 +166,7 @@ class PointFitter:
         out[:3], out[12] = np.where(inside, state, np.nan), 0
         flags = np.where(inside, 0, FitFlag.NOT_FITTED).astype(np.uint16)
         footprint = np.zeros(len(x), np.int32) if group is None else group.astype(np.int32)
-        self._draw(state, ROUGHLY if self._first else 1.0)
+        self._draw(state, self._noticeable(state[2], ROUGHLY if self._first else 1.0))
         self._halves = np.append(self._halves, self._fitted_halves(state))
         self._state = np.hstack([self._state, state])
         self._begun = np.hstack([self._begun, begun])
@@ -179,7 +179,7 @@ class PointFitter:
         """Take stars away; those within some pixels of them will be fitted again."""
         from scipy.spatial import KDTree  # noqa: PLC0415 - slow to import
 
-        self._draw(self._state[:, rows] * REMOVED)
+        self._draw(self._state[:, rows] * REMOVED, self._noticeable(self._state[2, rows]))
         lost = self._state[:2, rows].T
         kept = np.ones(len(self), bool)
         kept[rows] = False
@@ -232,22 +232,32 @@ class PointFitter:
         return drawn_halves(self.psf, change, STILL * np.sqrt(self.sky))
 
     def _redraw(self, changed: NDArray[np.bool_]) -> None:
-        """Draw stars as they are now; all of them if the first were drawn roughly."""
+        """Draw stars as they are now, as far out as their change is noticeable.
+
+        All of them, and whole, if the first were drawn roughly.
+        """
         if self._first:
             self.drawn[:] = 0
             changed = np.ones_like(changed)
+            halves = self._noticeable(self._out[2, changed])
         else:
-            self._draw(self._state[:, changed] * REMOVED)
+            halves = self._reach_of_changes()[changed]
+            self._draw(self._state[:, changed] * REMOVED, halves)
         self._first = False
         self._state[:, changed] = self._out[:3, changed]
-        self._draw(self._state[:, changed])
+        self._draw(self._state[:, changed], halves)
 
-    def _draw(self, state: NDArray[np.float64], roughly: float = 1.0) -> None:
-        """Add the light of stars, places and fluxes (3, n), wherever it is noticeable."""
-        x, y, flux = state[:, np.isfinite(state).all(axis=0)]
+    def _noticeable(self, flux: NDArray[np.float64], roughly: float = 1.0) -> NDArray[np.int64]:
+        """(n,) pixels on each side of stars to where their light is noticeable."""
         limit = roughly * self.settings.faintest * np.sqrt(self.sky)
-        halves = np.maximum(drawn_halves(self.psf, flux, limit), self.settings.half)
-        add_stars(self.drawn, self.psf, x, y, flux, halves, self.workers)
+        return drawn_halves(self.psf, np.nan_to_num(flux), limit)
+
+    def _draw(self, state: NDArray[np.float64], halves: NDArray[np.int64]) -> None:
+        """Add the light of stars, places and fluxes (3, n), as far out as is told."""
+        known = np.isfinite(state).all(axis=0)
+        reach = np.maximum(halves[known], self.settings.half)
+        x, y, flux = state[:, known]
+        add_stars(self.drawn, self.psf, x, y, flux, reach, self.workers)
 
     def _fitted_halves(self, state: NDArray[np.float64]) -> NDArray[np.int64]:
         """(n,) pixels of the fit on each side of each star."""
