@@ -56,7 +56,7 @@ def main() -> None:
     settings = {"sigma_clip": SigmaClip(3), "bkg_estimator": MedianBackground()}
     sky = timed("background", lambda: Background2D(data, 128, mask=mask, **settings))
     light = data - sky.background
-    threshold = 5 * float(sky.background_rms_median) * 0.45  # of the filtered image
+    threshold = 5 * float(sky.background_rms_median)
     finder = DAOStarFinder(threshold, 1.6)
     found = timed("DAOStarFinder", lambda: finder(light, mask=mask))
     names = [name for name in found.colnames if name.replace("_", "") in ("xcentroid", "ycentroid")]
