@@ -123,7 +123,7 @@ def test_a_star_without_motion_keeps_its_place_and_loses_its_precision():
         columns[name][3] = np.nan
     stars = ReferenceStars.of(columns, motion_dispersion=4.0)
     assert stars.assumed_motion.tolist() == [False, False, False, True]
-    assert any("1 stars have no proper motion" in note for note in stars.notes)
+    assert any("no proper motion is known of 1" in note for note in stars.notes)
     positions, covariance = stars.at(2026.0, np.zeros(3))
     np.testing.assert_allclose(positions[3], [0.0001, -12.0], atol=1e-12)
     np.testing.assert_allclose(np.diag(covariance[3]), [0.9**2 + 40**2, 0.8**2 + 40**2], rtol=1e-6)

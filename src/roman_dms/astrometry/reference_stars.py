@@ -103,7 +103,7 @@ class ReferenceStars:
         unknown |= ~np.isfinite(table["pmra_error"] + table["pmdec_error"])
         if unknown.any():
             notes.append(
-                f"{unknown.sum()} stars have no proper motion; 0 +- {motion_dispersion} mas/yr "
+                f"no proper motion is known of {unknown.sum()}; 0 +- {motion_dispersion} mas/yr "
                 "was assumed."
             )
         errors, astrometry = _assumed(table, unknown, motion_dispersion)
