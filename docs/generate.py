@@ -21,6 +21,8 @@ from fastapi.routing import APIRoute
 from roman_dms import recipes
 from roman_dms.cli.main import COMMANDS, EXIT_CODES, rdms
 from roman_dms.instrument.quality import Pixel, Resultant
+from roman_dms.measure.measurements import Caution
+from roman_dms.measure.point_sources import FitFlag
 from roman_dms.pipeline.step import Step
 from roman_dms.products import exposure, mosaic
 from roman_dms.products.arrays import PixelField
@@ -116,9 +118,15 @@ def error_codes() -> Iterator[str]:
 
 
 def flags() -> Iterator[str]:
-    """Bits of the data-quality arrays, with the words beside them in the source."""
+    """Bits of arrays and catalogues, with the words beside them in the source."""
     yield "\n# Data-quality flags"
-    for flag, where in ((Pixel, "of a pixel (uint32)"), (Resultant, "of a resultant (uint8)")):
+    kinds = (
+        (Pixel, "of a pixel (uint32)"),
+        (Resultant, "of a resultant (uint8)"),
+        (Caution, "of a source: `warning_flags` of a catalogue"),
+        (FitFlag, "of the fit of a PSF: `psf_flags` of a catalogue"),
+    )
+    for flag, where in kinds:
         yield f"\n## Flags {where}\n\n| bit | value | name | meaning |\n|---|---|---|---|"
         meanings = _meanings(flag)
         for member in flag:

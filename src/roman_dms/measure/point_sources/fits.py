@@ -125,29 +125,3 @@ class PointFits:
         return PointFits(
             **{field.name: getattr(self, field.name)[chosen] for field in fields(self)}
         )
-
-    def replaced(self, rows: NDArray[np.intp], newer: PointFits) -> PointFits:
-        """The same sources, some of them fitted anew.
-
-        Parameters
-        ----------
-        rows
-            (m,) which of them.
-        newer
-            (m,) what they are now.
-        """
-        changed = {}
-        for field in fields(self):
-            values = getattr(self, field.name).copy()
-            values[rows] = getattr(newer, field.name)
-            changed[field.name] = values
-        return PointFits(**changed)
-
-    def followed_by(self, others: PointFits) -> PointFits:
-        """These and others after them."""
-        return PointFits(
-            **{
-                field.name: np.concatenate([getattr(self, field.name), getattr(others, field.name)])
-                for field in fields(self)
-            }
-        )
