@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from roman_dms.astrometry.learning import LearnedPlacement
 from roman_dms.astrometry.plane import FocalPlane
 from roman_dms.astrometry.stars import Detections, Reference
 from roman_dms.instrument.apertures import aperture, detector_aperture
@@ -107,6 +108,8 @@ def simulated(
     motions: bool = True,
     blended: float = 0.02,
     in_all: int | None = None,
+    misplaced: int | None = None,
+    unsteady: Perturbation | None = None,
 ) -> SimulatedExposure:
     """Make an exposure.
 
@@ -124,6 +127,10 @@ def simulated(
         Share of detections that are off by tens of mas.
     in_all
         Exact number of reference stars that are detected, scattered over all detectors.
+    misplaced
+        Seed of the places of detectors, where exposures have them in common.
+    unsteady
+        By how much detectors move from exposure to exposure, beside.
     """
     rng = np.random.default_rng(seed)
     counts = (
@@ -136,11 +143,14 @@ def simulated(
     first = 0
     for name, count in zip(names, counts, strict=True):
         corners = outline(name)
-        rotation, scale = off.rotation * ARCSEC * rng.normal(), off.scale * rng.normal()
+        common = rng if misplaced is None else np.random.default_rng([misplaced, int(name[3:])])
+        moved = _place(common, off)
+        if unsteady is not None:
+            moved = moved + _place(rng, unsteady)
         truth[name] = Truth(
             corners.mean(axis=0),
-            (1 + scale) * Rotation.from_rotvec([0, 0, rotation]).as_matrix()[:2, :2],
-            1e-3 * off.shift * rng.normal(size=2),
+            (1 + moved[3]) * Rotation.from_rotvec([0, 0, moved[2]]).as_matrix()[:2, :2],
+            moved[:2],
             turn(off.pointing, off.roll),
         )
         bright = saturated if in_all is not None else 12.0
@@ -158,6 +168,46 @@ def simulated(
     points, covariance, g = (np.concatenate(column) for column in zip(*stars, strict=True))
     reference = Reference(points[:, 0], points[:, 1], covariance, g)
     return SimulatedExposure(detections, reference, truth, partner)
+
+
+def term_motions(from_centre: np.ndarray) -> np.ndarray:
+    """(n, 2, 6): how the terms of a detector move its points."""
+    x, y = from_centre.T
+    one, none = np.ones_like(x), np.zeros_like(x)
+    return np.stack(
+        [np.stack([one, none, -y, x, x, y], 1), np.stack([none, one, x, y, -y, x], 1)], axis=1
+    )
+
+
+def placement_errors(found: LearnedPlacement, misplaced: int) -> tuple[np.ndarray, np.ndarray]:
+    """(d, n, 2) what is wrong over each detector but for a common shift and turn [mas], and
+    (d, 6) the same as pulls of the terms."""
+    true = simulated(0, 1, others=1, misplaced=misplaced)
+    grids = {name: true.detections[name].grid(12) for name in found.places}
+    wrong = []
+    for name, place in found.places.items():
+        truth, away = true.truth[name], grids[name] - true.truth[name].centre
+        wrong.append(
+            term_motions(away) @ place.terms - (away @ truth.matrix.T + truth.shift - away)
+        )
+    x, y = np.concatenate(list(grids.values())).T
+    one, none = np.ones_like(x), np.zeros_like(x)
+    turns = np.stack([np.stack([one, none, -y], 1), np.stack([none, one, x], 1)], 1).reshape(-1, 3)
+    flat = np.ravel(wrong)
+    flat = flat - turns @ np.linalg.lstsq(turns, flat, rcond=None)[0]
+    wrong = flat.reshape(len(grids), -1, 2)
+    pulls = []
+    for one, (name, place) in zip(wrong, found.places.items(), strict=True):
+        slopes = term_motions(grids[name] - true.truth[name].centre).reshape(-1, 6)
+        terms = np.linalg.lstsq(slopes, one.ravel(), rcond=None)[0]
+        pulls.append(terms / np.sqrt(np.diag(place.covariance)))
+    return 1e3 * wrong, np.array(pulls)
+
+
+def _place(rng: np.random.Generator, off: Perturbation) -> np.ndarray:
+    """(4): shift [arcsec], rotation [rad] and scale of a detector."""
+    rotation, scale = off.rotation * ARCSEC * rng.normal(), off.scale * rng.normal()
+    return np.array([*1e-3 * off.shift * rng.normal(size=2), rotation, scale])
 
 
 def _magnitudes(rng: np.random.Generator, count: int, span: float) -> np.ndarray:

@@ -8,6 +8,7 @@ import pytest
 from roman_dms.astrometry.assignment import floor_of, judged, neighbours
 from roman_dms.astrometry.placement import resting
 from roman_dms.astrometry.plane import Attitude
+from roman_dms.astrometry.priors import Priors
 from roman_dms.astrometry.stars import Detections, Exposure, Reference
 
 SQUARE = np.array([[-200.0, -200.0], [-200.0, 200.0], [200.0, 200.0], [200.0, -200.0]])
@@ -32,7 +33,7 @@ def field(points, stars, *, err=1e-3, magnitude=None, star_magnitude=None, ruwe=
 
 
 def judge(exposure, reference, floor=0.0, colour=(np.nan, 1.0)):
-    placement = resting(exposure, Attitude())
+    placement = resting(exposure, Attitude(), Priors())
     pairs = neighbours(exposure, reference, placement, 0.1)
     order = np.lexsort((pairs.detection, pairs.reference))
     pairs = type(pairs)(*(getattr(pairs, name)[order] for name in pairs.__dataclass_fields__))

@@ -1,12 +1,14 @@
 """The solve by detectors against one dense least-squares problem by scipy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.optimize import least_squares
 
 from roman_dms.astrometry.placement import fitted, resting
 from roman_dms.astrometry.plane import ARCSEC, Attitude
-from roman_dms.astrometry.priors import Priors
+from roman_dms.astrometry.priors import KnownPlace, Priors
 from roman_dms.astrometry.stars import Exposure
 from tests.astrometry.simulated_exposure import DETECTORS, simulated, turn
 
@@ -54,7 +56,7 @@ def test_all_terms_and_their_covariance_are_those_of_a_dense_solve(problem):
 
     dense = least_squares(misses, np.full(22, 1e-3), "3-point", xtol=1e-15, ftol=1e-15, gtol=1e-12)
     covariance = sigma[:, np.newaxis] * np.linalg.inv(dense.jac.T @ dense.jac) * sigma
-    placement = resting(exposure, Attitude())
+    placement = resting(exposure, Attitude(), PRIORS)
     for _ in range(4):
         placement = fitted(
             placement, exposure.points, expected, information, exposure.detector, PRIORS
@@ -74,10 +76,43 @@ def test_all_terms_and_their_covariance_are_those_of_a_dense_solve(problem):
     assert placement.freedom == pytest.approx(22 - held, abs=0.01)
 
 
+def test_a_known_place_is_a_prior_with_its_covariance(problem):
+    """Of the detector with one star, its terms correlated."""
+    exposure, expected, information = problem
+    sigma = np.array([0.002, 0.003, 3 * ARCSEC, 2e-6, 1e-6, 1e-6])
+    correlation = np.full((6, 6), 0.6) + 0.4 * np.eye(6)
+    mean = np.array([0.02, -0.05, 15 * ARCSEC, -1e-5, 2e-6, 1e-6])
+    place = KnownPlace(mean, correlation * np.outer(sigma, sigma))
+    priors = replace(PRIORS, places={exposure.names[2]: place})
+    wide = np.array([0.03, 0.03, 20 * ARCSEC, 1e-5, 5e-6, 5e-6])
+    unit = np.array([30, 30, 600 * ARCSEC, 4e-6, *wide, *wide, *sigma])
+    centre = np.concatenate([np.zeros(16), mean])
+    roots = np.linalg.cholesky(information).transpose(0, 2, 1)
+    whitened = np.linalg.inv(np.linalg.cholesky(correlation))
+
+    def misses(scaled):
+        miss = expected - model(centre + unit * scaled, exposure)
+        seen = np.einsum("nab,nb->na", roots, miss).ravel()
+        return np.concatenate([seen, scaled[:16], whitened @ scaled[16:]])
+
+    dense = least_squares(misses, np.full(22, 1e-3), "3-point", xtol=1e-15, ftol=1e-15, gtol=1e-12)
+    error = unit * np.sqrt(np.diag(np.linalg.inv(dense.jac.T @ dense.jac)))
+    placement = resting(exposure, Attitude(), priors)
+    np.testing.assert_array_equal(placement.own[2], mean)
+    for _ in range(4):
+        placement = fitted(
+            placement, exposure.points, expected, information, exposure.detector, priors
+        )
+    truth = centre + unit * dense.x
+    assert np.max(np.abs(placement.own.ravel() - truth[4:]) / error[4:]) < 5e-3
+    found = np.sqrt(np.diagonal(placement.covariance[:, 4:, 4:], axis1=1, axis2=2))
+    np.testing.assert_allclose(found.ravel(), error[4:], rtol=2e-3)
+
+
 def test_the_predicted_error_is_that_of_drawn_terms(problem):
     exposure, expected, information = problem
     placement = fitted(
-        resting(exposure, Attitude()), exposure.points, expected, information,
+        resting(exposure, Attitude(), PRIORS), exposure.points, expected, information,
         exposure.detector, PRIORS,
     )  # fmt: skip
     grid = exposure.centres[1] + np.random.default_rng(1).uniform(-200, 200, (40, 2))
@@ -96,7 +131,7 @@ def test_a_prior_of_zero_holds_a_term(problem):
     exposure, expected, information = problem
     priors = Priors(rotation=0, scale=0, linear=0, common_scale=0)
     placement = fitted(
-        resting(exposure, Attitude()), exposure.points, expected, information,
+        resting(exposure, Attitude(), PRIORS), exposure.points, expected, information,
         exposure.detector, priors,
     )  # fmt: skip
     assert (placement.own[:, 2:] == 0).all()
@@ -106,7 +141,7 @@ def test_a_prior_of_zero_holds_a_term(problem):
 
 def test_the_affine_form_is_the_model_on_its_detector(problem):
     exposure, expected, information = problem
-    start = resting(exposure, Attitude(9.0, -5.0, 80.0))
+    start = resting(exposure, Attitude(9.0, -5.0, 80.0), PRIORS)
     there = expected + np.array([7.4, -3.8])
     placement = fitted(start, exposure.points, there, information, exposure.detector, PRIORS)
     matrix, shift = placement.affine(0)

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from roman_dms.cli.align import command
 from roman_dms.errors import UsageError
 from roman_dms.formats.catalogues import catalogue_path
+from roman_dms.formats.tables import write_table
 from roman_dms.formats.trees import open_tagged
 from tests.astrometry.steps.exposure_on_disk import make_exposure, scramble
 
@@ -87,3 +88,44 @@ def test_one_picture_is_of_one_exposure(made, files, tmp_path):
 def test_help_teaches():
     result = CliRunner().invoke(command, ["--help"])
     assert "rdms align l2/*_cal.asdf --gaia gaia.parquet" in result.output
+
+
+def test_places_are_learned_and_used(tmp_path):
+    """Four rich exposures at once, each of a field of its own, then one with few stars."""
+    from astropy.table import vstack
+
+    from tests.astrometry.steps.test_placements import exposure
+
+    rich = [exposure(tmp_path, number, stars=100) for number in range(1, 5)]
+    gaia, placement = tmp_path / "gaia.parquet", tmp_path / "placement.ecsv"
+    write_table(vstack([one.stars for one in rich]), gaia)
+    files = [str(path) for one in rich for path in one.files]
+    result = run(*files, "--gaia", str(gaia), "--dry-run", "--learn-placement", str(placement))
+    assert result.return_value == 0, result.output
+    assert "3 detectors from 4 exposures, known to 0." in " ".join(result.output.split())
+    assert state_of(files[0]) == "INCOMPLETE"
+    poor = exposure(tmp_path, 9, stars=6)
+    files = [str(path) for path in poor.files]
+    result = run(*files, "--gaia", str(poor.gaia), "--placement", str(placement))
+    assert result.return_value == 0, result.output
+    assert [state_of(file) for file in files] == ["COMPLETE"] * 3
+
+
+def test_too_few_exposures_to_learn_from(made, files, tmp_path):
+    placement = tmp_path / "placement.ecsv"
+    arguments = (*files, "--gaia", str(made.gaia), "--dry-run", "--learn-placement")
+    result = run(*arguments, str(placement))
+    assert isinstance(result.exception, UsageError)
+    assert "3 exposures or more" in str(result.exception)
+    assert not placement.exists()
+    result = run(*arguments, str(tmp_path / "placement.fits"))
+    assert ".ecsv" in str(result.exception)
+    assert "Solved" not in result.output
+
+
+def test_a_placement_that_is_none(made, files, tmp_path):
+    result = run(*files, "--gaia", str(made.gaia), "--placement", "frist")
+    assert "no placement 'frist'" in str(result.exception)
+    result = run(*files, "--gaia", str(made.gaia), "--placement", str(tmp_path / "none.ecsv"))
+    assert "no such file" in str(result.exception)
+    assert state_of(files[0]) == "INCOMPLETE"

@@ -256,3 +256,17 @@ def test_what_cannot_be_aligned_is_told_first(rdms, miniature_raw, tmp_path, gai
     code, *_ = rdms("calibrate", miniature_raw, "-o", tmp_path / "none", "--gaia", "/nowhere.ecsv")
     assert code == 3
     assert not (tmp_path / "none").exists()
+
+
+def test_a_placement_goes_with_reference_stars(rdms, miniature_raw, tmp_path, gaia):
+    from roman_dms.astrometry.priors import Priors
+    from roman_dms.cli.calibrate import _alignment
+    from roman_dms.recipes import load
+
+    assert _alignment(str(gaia), "calibrated", load())[1].priors == Priors.calibrated()
+    begin = ("calibrate", miniature_raw, "-o", tmp_path / "none", "--placement")
+    code, _, err = rdms(*begin, "calibrated")
+    assert (code, "--gaia" in err) == (2, True)
+    assert rdms(*begin, "/nowhere.ecsv", "--gaia", gaia)[0] == 3
+    assert rdms(*begin, "frist", "--gaia", gaia)[0] == 2
+    assert not (tmp_path / "none").exists()

@@ -12,6 +12,8 @@ from roman_dms.astrometry import verdicts
 from roman_dms.astrometry.consistency import missing, other_attitude
 from roman_dms.astrometry.exposure_fit import ExposureFit, fit_exposure, tolerance
 from roman_dms.astrometry.matching import Match, matches
+from roman_dms.astrometry.placement import resting
+from roman_dms.astrometry.plane import Attitude
 from roman_dms.astrometry.priors import Priors, Search
 from roman_dms.astrometry.solution import Correction, Residuals, Solution, Verdict
 from roman_dms.astrometry.stars import Detections, Exposure, Reference
@@ -64,21 +66,26 @@ def align(
     if min(len(exposure), len(known)) < search.minimum_stars:
         return verdicts.too_few(len(exposure), len(known), search)
     within = tolerance(exposure, priors)
-    candidates = matches(exposure, known, search, within)
+    placed = _at_known_places(exposure, priors)
+    candidates = matches(placed, known, search, within)
     refusal = verdicts.no_match(candidates, search)
     if refusal:
         return refusal
     match = candidates[0]
-    found, expected = missing(detections, exposure, known, match.attitude, within)
+    found, expected = missing(detections, placed, known, match.attitude, within)
     suspects = np.flatnonzero((expected > 0) & (found < 0.5 * expected))
-    other = other_attitude(exposure, known, match, suspects, search, within)
-    refusal = verdicts.two_pointings(exposure, match, other) or verdicts.ambiguous(
-        candidates, search
-    )
+    other = other_attitude(placed, known, match, suspects, search, within)
+    refusal = verdicts.two_pointings(placed, match, other) or verdicts.ambiguous(candidates, search)
     if refusal:
         return refusal
     fit = fit_exposure(exposure, reference, match, priors, 2e-3 * search.largest_floor)
     return _judged(detections, exposure, fit, match, priors, search, expected)
+
+
+def _at_known_places(exposure: Exposure, priors: Priors) -> Exposure:
+    """The stars as an exposure would show them whose detectors are where they are known to be."""
+    placement = resting(exposure, Attitude(), priors)
+    return replace(exposure, points=placement.applied(exposure.points, exposure.detector))
 
 
 def _judged(

@@ -20,8 +20,7 @@ from roman_dms.astrometry.assignment import (
     neighbours,
 )
 from roman_dms.astrometry.matching import Match
-from roman_dms.astrometry.placement import Placement, fitted, resting
-from roman_dms.astrometry.plane import ARCSEC
+from roman_dms.astrometry.placement import Placement, fitted, own_sigmas, resting
 from roman_dms.astrometry.priors import Priors
 from roman_dms.astrometry.stars import Exposure, Reference
 
@@ -80,7 +79,7 @@ def fit_exposure(
     largest_floor
         No more is added to the errors [arcsec].
     """
-    placement = resting(exposure, match.attitude)
+    placement = resting(exposure, match.attitude, priors)
     within, least = tolerance(exposure, priors), 1e-3 * priors.floor
     pairs = neighbours(exposure, reference, placement, 2 * within)
     first = within / 3
@@ -110,11 +109,18 @@ def tolerance(exposure: Exposure, priors: Priors) -> float:
 
 
 def freedom_of_place(exposure: Exposure, priors: Priors) -> float:
-    """Rms along one axis by which the priors let a star of a detector move [arcsec]."""
+    """Rms along one axis by which the priors let a star of a detector move [arcsec].
+
+    Of the detector whose place is known least.
+    """
     arm = np.sqrt(exposure.areas.mean() / 6)
-    turned = arm * ARCSEC * priors.rotation
-    stretched = arm * np.hypot(priors.scale, np.sqrt(2) * priors.linear)
-    return float(np.hypot(1e-3 * priors.shift, np.hypot(turned, stretched)))
+    reach = np.array([np.sqrt(0.5), np.sqrt(0.5), arm, arm, arm, arm])
+    unknown = np.square(own_sigmas(priors))
+    variances = [
+        np.diag(priors.places[name].covariance) if name in priors.places else unknown
+        for name in exposure.names
+    ]
+    return float(np.sqrt(np.max(variances @ reach**2)))
 
 
 def _floor(

@@ -6,13 +6,15 @@ A point p of a detector with the centre c, as the pointing puts it, is at
 
 where t is the detector's shift, D = ((s + a, b - r), (b + r, s - a)) its scale s,
 rotation r, stretch a and shear b, and A the attitude that all detectors share
-(shift, roll, common scale).  Every term but the attitude has a prior around 0, so
-that the sum of all shifts, say, which the attitude could do as well, stays
-determined, and a detector without stars keeps its place.
+(shift, roll, common scale).  Every term but the attitude has a prior around 0, or
+around the place where earlier exposures put the detector, so that the sum of all
+shifts, say, which the attitude could do as well, stays determined, and a detector
+without stars keeps its place.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +41,9 @@ _ATTITUDE_SIGMA = (30.0, 30.0, 600 * ARCSEC)
 class Placement:
     """Terms of the attitude and of every detector."""
 
+    names: tuple[str, ...]
+    """(d): of the detectors."""
+
     attitude: Attitude
     """Shared by all detectors."""
 
@@ -53,6 +58,12 @@ class Placement:
 
     freedom: float
     """Parameters that the stars, not the priors, have determined."""
+
+    information: Values
+    """(d, 10, 10): what the stars alone say: inverse covariance of a detector's terms."""
+
+    evidence: Values
+    """(d, 10): the information times the terms that the stars alone would give."""
 
     def applied(self, points: Values, detector: Places) -> Values:
         """(n, 2): where points of detectors are [arcsec]."""
@@ -82,16 +93,20 @@ class Placement:
 
     def strain(self, detector: int, priors: Priors) -> float:
         """How many standard deviations of its prior the most moved term of a detector is off."""
-        sigma = _sigmas(priors)[SHARED:]
-        free = sigma > 0
-        return float(np.max(np.abs(self.own[detector, free]) / sigma[free], initial=0.0))
+        mean, root = _expected(priors, self.names)
+        sigma = np.linalg.norm(root[detector, SHARED:], axis=1)
+        off = np.abs(self.own[detector] - mean[detector, SHARED:])
+        return float(np.max(off[sigma > 0] / sigma[sigma > 0], initial=0.0))
 
 
-def resting(exposure: Exposure, attitude: Attitude) -> Placement:
-    """All detectors at their places, the telescope turned."""
-    detectors = len(exposure.names)
-    nothing = np.zeros((detectors, SHARED + OWN, SHARED + OWN))
-    return Placement(attitude, np.zeros((detectors, OWN)), exposure.centres, nothing, 0.0)
+def resting(exposure: Exposure, attitude: Attitude, priors: Priors) -> Placement:
+    """All detectors where they are expected, the telescope turned."""
+    own = _expected(priors, exposure.names)[0][:, SHARED:]
+    terms = SHARED + OWN
+    nothing = np.zeros((len(own), terms, terms))
+    return Placement(
+        exposure.names, attitude, own, exposure.centres, nothing, 0.0, nothing, nothing[:, 0]
+    )
 
 
 def fitted(
@@ -119,21 +134,28 @@ def fitted(
     priors
         Standard deviations of the terms.
     """
-    normal, right = _normal_equations(start, seen, expected, information, detector)
-    sigma = _sigmas(priors)
+    information, right = _normal_equations(start, seen, expected, information, detector)
     attitude = start.attitude
     shared = np.array([attitude.xi, attitude.eta, ARCSEC * attitude.roll, attitude.scale])
-    values = np.concatenate([np.broadcast_to(shared, (len(normal), SHARED)), start.own], axis=1)
-    pull = np.divide(values, sigma, out=np.zeros_like(values), where=sigma > 0)
-    step, covariance, freedom = _solved(sigma[:, np.newaxis] * normal * sigma, sigma * right, pull)
-    values = np.where(sigma > 0, values + sigma * step, 0.0)
+    before = np.concatenate([np.broadcast_to(shared, (len(right), SHARED)), start.own], axis=1)
+    evidence = right + np.einsum("dij,dj->di", information, before)
+    mean, root = _expected(priors, start.names)
+    across = root.transpose(0, 2, 1)
+    unexpected = evidence - np.einsum("dij,dj->di", information, mean)
+    scaled, covariance, freedom = _solved(
+        across @ information @ root, np.einsum("dij,dj->di", across, unexpected)
+    )
+    values = mean + np.einsum("dij,dj->di", root, scaled)
     xi, eta, roll, scale = values[0, :SHARED].tolist()
     return Placement(
+        start.names,
         Attitude(xi, eta, roll / ARCSEC, scale),
         values[:, SHARED:],
         start.centres,
-        sigma[:, np.newaxis] * covariance * sigma,
+        root @ covariance @ across,
         freedom,
+        information,
+        evidence,
     )
 
 
@@ -154,33 +176,31 @@ def _normal_equations(
     return normal, right
 
 
-def _solved(normal: Values, right: Values, pull: Values) -> tuple[Values, Values, float]:
+def _solved(normal: Values, right: Values) -> tuple[Values, Values, float]:
     """Solve for all detectors, which only the shared terms join.
 
     Parameters
     ----------
     normal, right
-        (d, 10, 10), (d, 10): normal equations by detector, terms in units of their priors.
-    pull
-        (d, 10): the terms in these units; their priors pull them to 0.
+        (d, 10, 10), (d, 10): normal equations by detector, of terms that count from
+        what is expected, in units of its errors.
 
     Returns
     -------
-    step, covariance, freedom
+    terms, covariance, freedom
         (d, 10), (d, 10, 10): the shared terms come first for each detector; and the
         number of terms that the data determine.
     """
     join = normal[:, :SHARED, SHARED:]
     own = np.linalg.inv(normal[:, SHARED:, SHARED:] + np.eye(OWN))
-    own_right = right[:, SHARED:] - pull[:, SHARED:]
+    own_right = right[:, SHARED:]
     reach = join @ own
     core = np.eye(SHARED) + (normal[:, :SHARED, :SHARED] - reach @ join.transpose(0, 2, 1)).sum(0)
     shared = np.linalg.inv(core)
-    shared_right = right[:, :SHARED].sum(0) - pull[0, :SHARED]
-    common = shared @ (shared_right - np.einsum("dij,dj->i", reach, own_right))
-    step = np.empty_like(right)
-    step[:, :SHARED] = common
-    step[:, SHARED:] = np.einsum("dij,dj->di", own, own_right) - np.einsum(
+    common = shared @ (right[:, :SHARED].sum(0) - np.einsum("dij,dj->i", reach, own_right))
+    terms = np.empty_like(right)
+    terms[:, :SHARED] = common
+    terms[:, SHARED:] = np.einsum("dij,dj->di", own, own_right) - np.einsum(
         "dij,i->dj", reach, common
     )
     covariance = np.empty_like(normal)
@@ -189,7 +209,7 @@ def _solved(normal: Values, right: Values, pull: Values) -> tuple[Values, Values
     covariance[:, SHARED:, :SHARED] = covariance[:, :SHARED, SHARED:].transpose(0, 2, 1)
     covariance[:, SHARED:, SHARED:] = own + reach.transpose(0, 2, 1) @ shared @ reach
     held = np.trace(shared) + np.einsum("dii->", covariance[:, SHARED:, SHARED:])
-    return step, covariance, float(SHARED + OWN * len(normal) - held)
+    return terms, covariance, float(SHARED + OWN * len(normal) - held)
 
 
 def _basis(from_centre: Values) -> Values:
@@ -208,14 +228,22 @@ def _slopes(points: Values, from_centre: Values) -> Values:
     return slopes
 
 
-def _sigmas(priors: Priors) -> Values:
-    """(10): standard deviations of shared and own terms, in the units of the terms."""
-    own = (
-        1e-3 * priors.shift,
-        1e-3 * priors.shift,
-        ARCSEC * priors.rotation,
-        priors.scale,
-        priors.linear,
-        priors.linear,
-    )
-    return np.array([*_ATTITUDE_SIGMA, priors.common_scale, *own])
+def _expected(priors: Priors, names: Sequence[str]) -> tuple[Values, Values]:
+    """(d, 10) and (d, 10, 10): means of all terms, and roots of their covariances.
+
+    A root is lower triangular, and diagonal where no place is known.
+    """
+    mean, root = np.zeros((len(names), SHARED + OWN)), np.zeros((len(names), *2 * [SHARED + OWN]))
+    root[:] = np.diag([*_ATTITUDE_SIGMA, priors.common_scale, *own_sigmas(priors)])
+    for row, name in enumerate(names):
+        if name in priors.places:
+            place = priors.places[name]
+            mean[row, SHARED:] = place.terms
+            root[row, SHARED:, SHARED:] = np.linalg.cholesky(place.covariance)
+    return mean, root
+
+
+def own_sigmas(priors: Priors) -> Values:
+    """(6): standard deviations of the terms of a detector whose place is not known."""
+    shift, rotation = 1e-3 * priors.shift, ARCSEC * priors.rotation
+    return np.array([shift, shift, rotation, priors.scale, priors.linear, priors.linear])

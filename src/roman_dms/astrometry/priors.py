@@ -2,9 +2,56 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+from numpy.typing import NDArray
 
 from roman_dms.errors import UsageError
+
+Values = NDArray[np.float64]
+
+TERMS = ("shift_v2", "shift_v3", "rotation", "scale", "stretch", "shear")
+"""Terms of a detector, in their order."""
+
+_LEAST_EIGENVALUE = 1e-10
+"""Of a matrix of correlations that is one."""
+
+
+@dataclass(frozen=True)
+class KnownPlace:
+    """Where earlier exposures put a detector.
+
+    Raises
+    ------
+    UsageError
+        For numbers that are not finite, or no covariance.
+    """
+
+    terms: Values
+    """(6): shift along V2, V3 [arcsec], rotation [rad], scale, stretch, shear."""
+
+    covariance: Values
+    """(6, 6): of the terms."""
+
+    def __post_init__(self) -> None:
+        for name, shape in (("terms", (6,)), ("covariance", (6, 6))):
+            array = np.asarray(getattr(self, name), float)
+            if array.shape != shape or not np.isfinite(array).all():
+                raise UsageError(
+                    f"The {name} of a place are {array.tolist()}.",
+                    f"finite numbers of the shape {shape}",
+                )
+            object.__setattr__(self, name, array)
+        sigma = np.sqrt(np.maximum(np.diag(self.covariance), np.finfo(float).tiny))
+        correlation = self.covariance / np.outer(sigma, sigma)
+        symmetric = np.allclose(correlation, correlation.T, atol=1e-6)
+        if not symmetric or np.linalg.eigvalsh(correlation)[0] < _LEAST_EIGENVALUE:
+            raise UsageError(
+                f"The covariance of a place has the diagonal {np.diag(self.covariance).tolist()}.",
+                "a symmetric matrix with positive eigenvalues",
+            )
 
 
 @dataclass(frozen=True)
@@ -13,7 +60,7 @@ class Priors:
 
     Each number is a standard deviation of a quantity whose expectation is 0, and
     a term of the solution moves from 0 as far as the stars outweigh it.  A prior
-    of 0 holds a term fixed.
+    of 0 holds a term fixed.  Detectors in ``places`` move from there instead.
 
     Raises
     ------
@@ -50,17 +97,20 @@ class Priors:
     there are not.
     """
 
+    places: Mapping[str, KnownPlace] = field(default_factory=dict)
+    """By detector: where it is known to be, which goes before the numbers above."""
+
     def __post_init__(self) -> None:
         for one in fields(self):
             value = getattr(self, one.name)
-            if not 0 <= value < float("inf"):
+            if one.name != "places" and not 0 <= value < float("inf"):
                 raise UsageError(
                     f"The prior {one.name} is {value!r}.", "a standard deviation, 0 or more"
                 )
 
     @classmethod
     def calibrated(cls) -> Priors:
-        """Placement known from many earlier exposures, to half a milliarcsecond.
+        """Places that the distortion has to half a milliarcsecond.
 
         An exposure with 50 stars in all needs it to be right to 1.3 mas (it is then
         right to 0.9; with places known to 1 mas, to 1.6): 50 stars of 18 detectors

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from roman_dms.astrometry.steps.exposure_files import DetectorFile
     from roman_dms.astrometry.steps.exposure_solution import Outcome, Settings
     from roman_dms.astrometry.steps.gaia import ReferenceSource
+    from roman_dms.astrometry.steps.placements import PlacedExposure
 
+FIRST, CALIBRATED = "first", "calibrated"
+"""Words for how well the places of detectors are known where no file says it."""
 NOT_ALIGNED = 8
 """Exit code where an exposure or a detector could not be aligned: that of a CalibrationError."""
 
@@ -34,12 +37,16 @@ NOT_ALIGNED = 8
               show_default=True, help="Largest error of the pointing [arcsec].")  # fmt: skip
 @click.option("--roll", type=click.FloatRange(min=0, min_open=True), default=90.0,
               show_default=True, help="Largest error of the position angle [arcsec].")  # fmt: skip
-@click.option("--placement", type=click.Choice(["first", "calibrated"]), default="first",
-              show_default=True,
-              help="How well the places of detectors are known: to 30 mas, or to 0.5.")  # fmt: skip
+@click.option("--placement", metavar="FILE|first|calibrated", default=FIRST, show_default=True,
+              help="Where the detectors are: a file that --learn-placement wrote; or where the "
+              "distortion has them, to 30 mas (first) or to 0.5 (calibrated).")  # fmt: skip
+@click.option("--learn-placement", "learn", metavar="FILE",
+              type=click.Path(path_type=Path, dir_okay=False),
+              help="Learn from all these exposures where the detectors are, and write it "
+              "(.ecsv).")  # fmt: skip
 @click.option("--snr", type=click.FloatRange(min=0), default=10.0, show_default=True,
               help="Lowest signal to noise of stars that are used.")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Solve and tell, and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Solve and tell; leave the exposures as they are.")
 @click.option("--preview", type=click.Path(path_type=Path, dir_okay=False),
               help="Draw the residuals over the focal plane as this PNG.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True,
@@ -47,7 +54,8 @@ NOT_ALIGNED = 8
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def command(
     files: tuple[Path, ...], source: str | None, epoch: float | None, radius: float, roll: float,
-    placement: str, snr: float, dry_run: bool, preview: Path | None, jobs: int, quiet: bool,
+    placement: str, learn: Path | None, snr: float, dry_run: bool, preview: Path | None, jobs: int,
+    quiet: bool,
 ) -> int:  # fmt: skip
     """Align exposures to Gaia: correct the WCS of their files, in place.
 
@@ -59,21 +67,36 @@ def command(
     rdms align l2/*_cal.asdf --gaia gaia.parquet
     rdms align l2/*_0001_wfi*_cal.asdf --gaia gaia.parquet --dry-run --preview fit.png
     rdms align l2/*_cal.asdf --gaia https://gea.esac.esa.int/tap-server/tap
+    rdms align rich/*_cal.asdf --gaia gaia.parquet --learn-placement placement.ecsv
+    rdms align poor/*_cal.asdf --gaia gaia.parquet --placement placement.ecsv
 
     Pixels stay as they are; what changes are the WCS and its metadata, the
     positions on the sky in the catalogue, and the product _wcs.asdf.  Aligning
     again starts from the pointing and gives the same.  An exposure that cannot be
     aligned keeps its pointing, is marked as FAILED, and the exit code is 8; so does
     a single detector that matches no stars where the others do.
+
+    A few stars cannot place 18 detectors: learn their places from three or more
+    exposures of different, rich fields (twenty are better), and give them to the
+    others.
     """
     from rich.console import Console
 
     from roman_dms.astrometry.steps.gaia import open_source
+    from roman_dms.astrometry.steps.placements import require_suffix
 
+    if learn is not None:
+        require_suffix(learn)
     stars, settings = open_source(source), _settings(epoch, radius, roll, placement, snr)
-    return align_files(
-        files, stars, settings, Console(quiet=quiet), dry_run=dry_run, preview=preview, jobs=jobs
-    )
+    console = Console(quiet=quiet)
+    placed: list[PlacedExposure] = []
+    code = align_files(
+        files, stars, settings, console, dry_run=dry_run, preview=preview, jobs=jobs,
+        placed=placed,
+    )  # fmt: skip
+    if learn is not None:
+        _learn(placed, learn, console)
+    return code
 
 
 def align_files(
@@ -86,6 +109,7 @@ def align_files(
     preview: Path | None = None,
     jobs: int = 2,
     again: bool = True,
+    placed: list[PlacedExposure] | None = None,
 ) -> int:
     """Align every exposure among some files, and tell; the exit code.
 
@@ -103,6 +127,8 @@ def align_files(
         As of the command.
     again
         Whether exposures whose files are all aligned already are aligned again.
+    placed
+        Takes what each aligned exposure says of the places of its detectors.
 
     Raises
     ------
@@ -112,6 +138,7 @@ def align_files(
         For a file that cannot be read; nothing is written then.
     """
     from roman_dms.astrometry.steps.exposure_files import by_exposure, read_file
+    from roman_dms.astrometry.steps.exposure_solution import FAILED
     from roman_dms.cli.main import exit_code
     from roman_dms.errors import RdmsError
 
@@ -123,12 +150,15 @@ def align_files(
             console.print(f"{_name(exposure)} is aligned already.", highlight=False)
             continue
         try:
-            done = _align(exposure, stars, settings, console, dry_run, preview, jobs)
+            outcome = _align(exposure, stars, settings, console, dry_run, preview, jobs)
         except RdmsError as error:
             click.secho(f"Error: {_name(exposure)}: ", fg="red", bold=True, nl=False, err=True)
             click.echo(str(error), err=True)
-            done = exit_code(error)
-        code = code or done
+            code = code or exit_code(error)
+            continue
+        code = code or (NOT_ALIGNED if outcome.state == FAILED or outcome.failed else 0)
+        if placed is not None and outcome.placed is not None:
+            placed.append(outcome.placed)
     return code
 
 
@@ -141,15 +171,65 @@ def _name(files: Sequence[DetectorFile]) -> str:
 def _settings(
     epoch: float | None, radius: float, roll: float, placement: str, snr: float
 ) -> Settings:
-    from roman_dms.astrometry.priors import Priors, Search
-    from roman_dms.astrometry.steps.detected_stars import Selection
-    from roman_dms.astrometry.steps.exposure_solution import Settings
+    from dataclasses import replace
 
-    return Settings(
+    from roman_dms.astrometry.priors import Search
+    from roman_dms.astrometry.steps.detected_stars import Selection
+
+    return replace(
+        placement_settings(placement),
         selection=Selection(lowest_snr=snr),
-        priors=Priors.calibrated() if placement == "calibrated" else Priors(),
         search=Search(radius=radius, roll=roll),
         reference_epoch=epoch,
+    )
+
+
+def placement_settings(placement: str) -> Settings:
+    """Settings with what is known of the places of detectors: a word, or a file.
+
+    Raises
+    ------
+    UsageError
+        For another word.
+    FileError, FormatError
+        For a file that is no placement.
+    """
+    from roman_dms.astrometry.priors import Priors
+    from roman_dms.astrometry.steps.exposure_solution import Settings
+    from roman_dms.astrometry.steps.placements import SUFFIX, read_placement
+    from roman_dms.errors import UsageError
+
+    if placement in {FIRST, CALIBRATED}:
+        return Settings(priors=Priors.calibrated() if placement == CALIBRATED else Priors())
+    if Path(placement).suffix != SUFFIX:
+        raise UsageError(
+            f"There is no placement {placement!r}.",
+            f"{FIRST}, {CALIBRATED} or a file ending in {SUFFIX}",
+        )
+    return Settings(placement=read_placement(placement))
+
+
+def _learn(placed: list[PlacedExposure], path: Path, console: Console) -> None:
+    """Learn where detectors are, write it and tell."""
+    import numpy as np
+
+    from roman_dms.astrometry.steps.placements import CalibratedPlacement, write_placement
+
+    placement = CalibratedPlacement.of(placed)
+    write_placement(placement, path)
+    found = placement.learned
+    for name, detectors in placement.provenance["left_out"].items():
+        console.print(
+            f"Left out of the placement: {', '.join(detectors)} of {name}, far from where the "
+            "other exposures have them.",
+            style="yellow", highlight=False,
+        )  # fmt: skip
+    variances = [place.covariance[[0, 1], [0, 1]] for place in found.places.values()]
+    console.print(
+        f"Wrote {path}: {len(found.places)} detectors from {len(placed)} exposures, known to "
+        f"{1e3 * np.sqrt(np.mean(variances)):.2f} mas an axis, steady to "
+        f"{1e3 * found.scatter[0]:.2f} mas.",
+        highlight=False,
     )
 
 
@@ -171,10 +251,10 @@ def _align(
     dry_run: bool,
     preview: Path | None,
     jobs: int,
-) -> int:
-    """Align one exposure and tell; its exit code."""
+) -> Outcome:
+    """Align one exposure and tell."""
     from roman_dms.astrometry.steps.alignment_files import write_outcome
-    from roman_dms.astrometry.steps.exposure_solution import FAILED, solve_exposure
+    from roman_dms.astrometry.steps.exposure_solution import solve_exposure
     from roman_dms.astrometry.steps.preview import draw_residuals
 
     began = time.perf_counter()
@@ -187,7 +267,7 @@ def _align(
     if preview is not None and outcome.solution is not None and outcome.solution.residuals:
         draw_residuals(outcome, preview)
         console.print(f"Wrote {preview}", highlight=False)
-    return NOT_ALIGNED if outcome.state == FAILED or outcome.failed else 0
+    return outcome
 
 
 def _tell(outcome: Outcome, seconds: tuple[float, float], console: Console, dry_run: bool) -> None:

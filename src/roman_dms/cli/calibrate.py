@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from roman_dms.astrometry.steps.exposure_solution import Settings
     from roman_dms.astrometry.steps.gaia import ReferenceSource
     from roman_dms.pipeline.process import Processed
     from roman_dms.pipeline.recipe import Recipe
@@ -63,13 +64,15 @@ class Request:
 @click.option("--gaia", metavar="WHERE",
               help="Then align each exposure to these reference stars: a file, a HATS "
                    "catalogue or a TAP service, as 'rdms align' takes them.")  # fmt: skip
+@click.option("--placement", metavar="FILE|first|calibrated", default="first", show_default=True,
+              help="With --gaia: where the detectors are, as 'rdms align' takes it.")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Leave out files whose product is already there.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def command(
     files: tuple[str, ...], output: Path | None, jobs: int, threads: int | None, quiet: bool,
     recipe_path: Path | None, settings: tuple[str, ...], skipped: tuple[str, ...],
     until: str | None, saved: tuple[str, ...], context: str | None, store: Path | None,
-    gaia: str | None, resume: bool,
+    gaia: str | None, placement: str, resume: bool,
 ) -> int:  # fmt: skip
     """Calibrate raw exposures (L1) to rate images (L2).
 
@@ -92,17 +95,27 @@ def command(
         threads or max(1, cores // min(jobs, len(files))), resume,
     )  # fmt: skip
     recipe = request.recipe()  # a mistake is told before any file is touched
-    stars = _reference_stars(gaia, recipe) if gaia else None
+    alignment = _alignment(gaia, placement, recipe)
     results = _process_all(files, request, jobs, quiet)
     code = _report(results, quiet)
-    aligned = _align(results, stars, jobs, quiet) if stars else 0
+    aligned = _align(results, *alignment, jobs, quiet) if alignment else 0
     return code or aligned
 
 
-def _reference_stars(where: str, recipe: Recipe) -> ReferenceSource:
-    """Where reference stars come from, if what the recipe gives can be aligned."""
-    from roman_dms.astrometry.steps.gaia import open_source
+def _alignment(
+    gaia: str | None, placement: str, recipe: Recipe
+) -> tuple[ReferenceSource, Settings] | None:
+    """Reference stars and how to align to them, if what the recipe gives can be aligned."""
+    from roman_dms.cli.align import FIRST, placement_settings
     from roman_dms.errors import UsageError
+
+    if gaia is None:
+        if placement != FIRST:
+            raise UsageError(
+                f"There is a placement, {placement}, and nothing is aligned.", "--gaia, too"
+            )
+        return None
+    from roman_dms.astrometry.steps.gaia import open_source
     from roman_dms.products.exposure import RateImage
 
     if recipe.ends_early or recipe.steps[-1].step.gives is not RateImage:
@@ -111,23 +124,23 @@ def _reference_stars(where: str, recipe: Recipe) -> ReferenceSource:
             "a recipe that ends with an L2 image",
             "leave out --until or --gaia",
         )
-    return open_source(where)
+    return open_source(gaia), placement_settings(placement)
 
 
 def _align(
     results: list[Processed | tuple[str, Exception]],
     stars: ReferenceSource,
+    how: Settings,
     jobs: int,
     quiet: bool,
 ) -> int:
     """Align the exposures among what was calibrated; the exit code."""
     from rich.console import Console
 
-    from roman_dms.astrometry.steps.exposure_solution import Settings
     from roman_dms.cli.align import align_files
 
     outputs = [result.output for result in results if not isinstance(result, tuple)]
-    return align_files(outputs, stars, Settings(), Console(quiet=quiet), jobs=jobs, again=False)
+    return align_files(outputs, stars, how, Console(quiet=quiet), jobs=jobs, again=False)
 
 
 def _process_all(

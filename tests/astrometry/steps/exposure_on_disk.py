@@ -76,6 +76,7 @@ def make_exposure(
     stars: int = 300,
     off: tuple[float, float, float] = (1.5, -0.9, 25.0),
     misplaced: float = 0.02,
+    places: dict[str, np.ndarray] | None = None,
     seed: int = 1,
 ) -> ExposureOnDisk:
     """Write images, catalogues and a Gaia-like catalogue.
@@ -88,12 +89,15 @@ def make_exposure(
         Error of the pointing to the east and north, and of its roll [arcsec].
     misplaced
         Error of the place of a detector, standard deviation an axis [arcsec].
+    places
+        By detector: its error, where exposures have it in common [arcsec].
     """
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(seed)
     files, truth, rows = [], {}, []
     for name in detectors:
-        header, true = wcs_pair(planned, name, off, misplaced * random.normal(size=2))
+        moved = places[name] if places else misplaced * random.normal(size=2)
+        header, true = wcs_pair(planned, name, off, moved)
         x, y = random.uniform(0, 4087, (2, stars))
         magnitude = np.sort(random.uniform(16, 20.5, stars))[random.permutation(stars)]
         path = folder / f"{planned.stem(name)}_cal.asdf"

@@ -18,9 +18,15 @@ from roman_dms.astrometry.steps.exposure_files import by_exposure, read_file
 from roman_dms.astrometry.steps.exposure_solution import Settings, own_correction
 from roman_dms.astrometry.steps.gaia import GivenStars, open_source
 from roman_dms.errors import FileError, FormatError, MetadataError, UsageError
-from roman_dms.formats.catalogues import catalogue_path
+from roman_dms.formats.catalogues import (
+    SEGMENTS,
+    catalogue_metadata,
+    catalogue_path,
+    segments_path,
+)
 from roman_dms.formats.trees import open_tagged
 from roman_dms.formats.validation import validate_file
+from roman_dms.formats.writing import write_tree
 from tests.astrometry.steps.exposure_on_disk import (
     PLANNED,
     SHAPE,
@@ -163,6 +169,20 @@ def test_positions_of_the_catalogue_follow(made, aligned):
         for suffix in ("", "_psf", "_centroid", "_centroid_win"):
             found = np.asarray(table[f"ra{suffix}"]), np.asarray(table[f"dec{suffix}"])
             assert separation(found, true).max() < 2
+
+
+def test_the_footprint_of_the_segmentation_map_follows(exposure):
+    first, second = exposure.files[:2]
+    tree = {**catalogue_metadata(read_file(first).meta, {"model_type": "SegmentationMapModel"})}
+    write_tree(SEGMENTS, {"meta": tree, "data": np.eye(8, dtype=np.uint32)}, segments_path(first))
+    before = meta_of(segments_path(first))["wcsinfo"]["s_region"]
+    align_exposure(exposure.files, open_source(str(exposure.gaia)))
+    segments = open_tagged(segments_path(first))
+    assert before != meta_of(first)["wcsinfo"]["s_region"]
+    assert segments.roman["meta"]["wcsinfo"]["s_region"] == meta_of(first)["wcsinfo"]["s_region"]
+    np.testing.assert_array_equal(segments.live(segments.roman["data"]), np.eye(8))
+    assert validate_file(segments_path(first)) == []
+    assert not segments_path(second).exists()
 
 
 def test_running_again_gives_the_same(made, aligned, tmp_path):

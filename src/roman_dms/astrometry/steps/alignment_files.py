@@ -1,4 +1,4 @@
-"""What an alignment writes: headers of images, positions of catalogues, WCS products.
+"""What an alignment writes: headers of images and maps, catalogues' positions, WCS products.
 
 Each file is replaced whole, and what is written depends on the solution alone,
 never on what an earlier alignment wrote: one that was interrupted is run again.
@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from roman_dms import __version__
 from roman_dms.astrometry.steps.exposure_files import DetectorFile
 from roman_dms.astrometry.steps.exposure_solution import COMPLETE, FAILED, SKIPPED, Outcome
+from roman_dms.formats.catalogues import segments_path
 from roman_dms.formats.metadata_update import update_metadata
+from roman_dms.formats.trees import open_tagged
 from roman_dms.formats.writing import replacing, write_tree
 from roman_dms.instrument.detectors import Detector
 from roman_dms.products.metadata import Metadata
@@ -165,6 +167,7 @@ def _write_detector(outcome: Outcome, file: DetectorFile) -> None:
     if file.catalogue is not None:
         changes["source_catalog.tweakreg_catalog_name"] = file.catalogue.name
         update_catalogue(file.catalogue, wcs)
+    _update_segments(segments_path(file.path), wcs)
     write_wcs_product(file, file.meta.updated(changes), wcs)
     update_metadata(file.path, changes)
 
@@ -254,6 +257,12 @@ def update_catalogue(path: Path, wcs: gwcs.WCS) -> None:
         header[b"roman.meta.wcsinfo.s_region"] = s_region(wcs).encode()
     with replacing(path.resolve()) as target:
         parquet.write_table(table.replace_schema_metadata(header), target, compression="zstd")
+
+
+def _update_segments(path: Path, wcs: gwcs.WCS) -> None:
+    """Correct the footprint that a segmentation map states, where there is one."""
+    if path.is_file() and "s_region" in open_tagged(path).roman["meta"].get("wcsinfo", {}):
+        update_metadata(path, {"wcsinfo.s_region": s_region(wcs)})
 
 
 def _sky_columns(columns: Mapping[str, NDArray[Any]], wcs: gwcs.WCS) -> dict[str, Values]:

@@ -26,6 +26,7 @@ from roman_dms.astrometry.steps.exposure_files import (
     require_one_exposure,
 )
 from roman_dms.astrometry.steps.gaia import ReferenceSource
+from roman_dms.astrometry.steps.placements import CalibratedPlacement, PlacedExposure
 from roman_dms.errors import FileError
 from roman_dms.sky.aligned_wcs import TangentCorrection, attitude_matrix
 from roman_dms.sky.observatory import observatory_position
@@ -51,6 +52,14 @@ class Settings:
     search: Search = field(default_factory=Search)
     reference_epoch: float | None = None
     """Julian year for a catalogue of reference stars that does not state it."""
+    placement: CalibratedPlacement | None = None
+    """Where earlier exposures put the detectors; ``priors`` hold for those that it lacks."""
+
+    def expected(self, files: Sequence[DetectorFile]) -> tuple[Priors, tuple[str, ...]]:
+        """What is known of the detectors of an exposure, and what should be said of it."""
+        if self.placement is None:
+            return self.priors, ()
+        return self.placement.priors(files, self.priors)
 
 
 @dataclass(frozen=True)
@@ -85,6 +94,13 @@ class Outcome:
         """A sentence, with numbers, for one detector."""
         return self.failed.get(detector, self.reason)
 
+    @property
+    def placed(self) -> PlacedExposure | None:
+        """What it says of the places of its detectors, where it is aligned."""
+        if self.state != COMPLETE or self.solution is None or self.solution.placement is None:
+            return None
+        return PlacedExposure.of(self.files, self.solution.placement, self.failed, self.source)
+
 
 def solve_exposure(
     files: Sequence[DetectorFile], source: ReferenceSource, settings: Settings
@@ -103,7 +119,8 @@ def solve_exposure(
     Raises
     ------
     UsageError, MetadataError
-        For files that do not belong together, or lack what is needed.
+        For files that do not belong together, lack what is needed or do not go with
+        the placement.
     FileError
         Where no file has a catalogue of sources.
     RdmsError
@@ -119,8 +136,10 @@ def solve_exposure(
     detections = {
         file.detector: _detections(file, stars[file.detector], plane, attitude) for file in files
     }
+    priors, told = settings.expected(files)
     reference, notes = _reference(files, source, settings, plane, attitude)
-    solution = align(detections, reference, priors=settings.priors, search=settings.search)
+    notes = (*told, *notes)
+    solution = align(detections, reference, priors=priors, search=settings.search)
     failed = _unmatched(solution)
     corrections = {
         file.detector: own_correction(file, solution.correction[file.detector], plane, attitude)
