@@ -69,6 +69,27 @@ def test_galaxies_are_not_shredded():
     assert (to_true > 1.5).sum() <= 3
 
 
+def test_a_galaxy_whose_core_is_masked_is_not_shredded():
+    """Sixteen bright galaxies, nine pixels masked in the middle of each: no more sources.
+
+    A hot pixel masks as many; what is left is fitted as a star far too bright.
+    """
+    rng = np.random.default_rng(5)
+    x, y = (axis.ravel() for axis in np.meshgrid(*[np.arange(4) * 120 + 75.0] * 2))
+    truth, masked = np.zeros(SHAPE), np.zeros(SHAPE, bool)
+    for column, row in zip(x.astype(int), y.astype(int), strict=True):
+        galaxy = galsim.Exponential(half_light_radius=5.5).shear(g1=rng.uniform(-0.2, 0.2), g2=0.1)
+        seen = galsim.Convolve(profile(), galaxy).withFlux(9000)
+        stamp = seen.drawImage(nx=101, ny=101, scale=1, method="no_pixel").array
+        truth[row - 50 : row + 51, column - 50 : column + 51] += stamp
+        masked[row - 1 : row + 2, column - 1 : column + 2] = True
+    image = observed(truth, rng)
+    found = search(Image.of(image.data, image.err, masked), psf())
+    to_found, to_true = matched(found, x, y)
+    assert (to_found < 3).all()
+    assert (to_true > 3).sum() <= 2
+
+
 def test_a_bright_star_makes_no_false_sources():
     """With a PSF that is wrong by a few per cent."""
     rng = np.random.default_rng(3)

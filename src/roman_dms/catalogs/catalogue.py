@@ -61,8 +61,8 @@ def catalogue(
         Columns of the catalogue by name, (n,) each, and the map of labels, (row, column).
     """
     found = search(image, psf, settings, workers=workers)
-    middle = [np.array([(size - 1) / 2]) for size in reversed(image.shape)]
-    scale = float(SkyFrame.at(calibration.to_sky, *middle).scale[0])
+    row, column = (np.array([(size - 1) / 2]) for size in image.shape)
+    scale = float(SkyFrame.at(calibration.to_sky, column, row).scale[0])
     measured = measure_sources(
         found.light,
         found.noise.variance,
@@ -79,6 +79,6 @@ def catalogue(
         workers=workers,
     )
     columns = catalogue_columns(
-        found.detection, found.fits, measured, tuple(apertures.radii), calibration
+        found.detection, found.fits, measured, tuple(apertures.radii), calibration, workers
     )
     return columns, found.detection.segments

@@ -48,6 +48,7 @@ def catalogue_columns(
     measured: SourceMeasurements,
     apertures: tuple[str, ...],
     calibration: Calibration,
+    workers: int = 1,
 ) -> dict[str, NDArray[Any]]:
     """Every column that follows from the measurements, by name.
 
@@ -59,8 +60,10 @@ def catalogue_columns(
         Name of each circle that was measured, such as ``aper02``.
     calibration
         Of the image.
+    workers
+        Threads; the result does not depend on them.
     """
-    frame = SkyFrame.at(calibration.to_sky, fits.x, fits.y)
+    frame = SkyFrame.at(calibration.to_sky, fits.x, fits.y, workers)
     flux, scale = calibration.nanojanskys, frame.scale
     columns = {name: getattr(measured, name) for name in UNCHANGED}
     columns |= {name: getattr(measured, name) * scale for name in LENGTHS}
@@ -77,7 +80,8 @@ def catalogue_columns(
     columns["kron_abmag"], columns["kron_abmag_err"] = _magnitudes(
         columns["kron_flux"], columns["kron_flux_err"]
     )
-    return columns | _fitted(detection, fits, flux, scale) | _positions(measured, fits, calibration)
+    places = _positions(measured, fits, frame, calibration.to_sky, workers)
+    return columns | _fitted(detection, fits, flux, scale) | places
 
 
 def _fitted(
@@ -98,7 +102,11 @@ def _fitted(
 
 
 def _positions(
-    measured: SourceMeasurements, fits: PointFits, calibration: Calibration
+    measured: SourceMeasurements,
+    fits: PointFits,
+    fitted_frame: SkyFrame,
+    to_sky: ToSky,
+    workers: int,
 ) -> dict[str, NDArray[Any]]:
     """Three positions on the sky with errors, and the best of them.
 
@@ -113,7 +121,7 @@ def _positions(
     }
     columns: dict[str, NDArray[Any]] = {}
     for name, (x, y, *errors) in places.items():
-        frame = SkyFrame.at(calibration.to_sky, x, y)
+        frame = fitted_frame if name == "psf" else SkyFrame.at(to_sky, x, y, workers)
         columns |= {f"ra_{name}": frame.ra, f"dec_{name}": frame.dec}
         east, north = frame.errors(*errors)
         columns |= {f"ra_{name}_err": east, f"dec_{name}_err": north}

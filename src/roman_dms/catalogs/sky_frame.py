@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,9 @@ from numpy.typing import NDArray
 Values = NDArray[np.float64]
 ToSky = Callable[[Values, Values], tuple[Values, Values]]
 """Pixels (x, y) to right ascension and declination [deg]."""
+
+CHUNK = 8192
+"""Positions that are taken to the sky together, few enough for the cache."""
 
 STEP = 0.5
 """Half the distance over which the sky is taken to be linear [pixel]."""
@@ -30,16 +35,13 @@ class SkyFrame:
     """(n, 2, 2): (east, north) by (x, y) [arcsec / pixel]."""
 
     @classmethod
-    def at(cls, to_sky: ToSky, x: Values, y: Values) -> SkyFrame:
+    def at(cls, to_sky: ToSky, x: Values, y: Values, workers: int = 1) -> SkyFrame:
         """The sky around pixels; NaN where a position is not finite."""
-        ra, dec = to_sky(x, y)
-        columns = []
-        for dx, dy in ((STEP, 0.0), (0.0, STEP)):
-            ahead, behind = to_sky(x + dx, y + dy), to_sky(x - dx, y - dy)
-            turn = (ahead[0] - behind[0] + 180) % 360 - 180  # over the meridian 0
-            east = turn * np.cos(np.radians(dec))
-            columns.append(np.stack([east, ahead[1] - behind[1]], axis=-1) * 3600 / (2 * STEP))
-        return cls(np.mod(ra, 360), dec, np.stack(columns, axis=-1))
+        edges = [*range(0, max(len(x), 1), CHUNK), len(x)]
+        parts = [slice(first, last) for first, last in pairwise(edges)]
+        with ThreadPoolExecutor(workers) as pool:
+            found = list(pool.map(lambda part: _around(to_sky, x[part], y[part]), parts))
+        return cls(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
 
     @property
     def scale(self) -> Values:
@@ -80,3 +82,20 @@ class SkyFrame:
         east, north = np.einsum("nij,nj->in", self.jacobian, direction)
         turned: Values = np.mod(np.degrees(np.arctan2(east, north)), 180)
         return turned
+
+
+def _around(to_sky: ToSky, x: Values, y: Values) -> tuple[Values, Values, Values]:
+    """Sky at positions and its derivatives, from one call for all of them and their sides."""
+    ra, dec = (
+        np.reshape(sky, (5, len(x)))
+        for sky in to_sky(
+            np.concatenate([x, x + STEP, x - STEP, x, x]),
+            np.concatenate([y, y, y, y + STEP, y - STEP]),
+        )
+    )
+    columns = []
+    for ahead, behind in ((1, 2), (3, 4)):
+        turn = (ra[ahead] - ra[behind] + 180) % 360 - 180  # over the meridian 0
+        east = turn * np.cos(np.radians(dec[0]))
+        columns.append(np.stack([east, dec[ahead] - dec[behind]], axis=-1) * 3600 / (2 * STEP))
+    return np.mod(ra[0], 360), dec[0], np.stack(columns, axis=-1)

@@ -18,8 +18,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from roman_dms.errors import UsageError
-from roman_dms.measure.image import Image
-from roman_dms.measure.mesh import cell_edges, filled, interpolated, without_outliers
+from roman_dms.measure.image import Image, bands_of
+from roman_dms.measure.mesh import Surface, cell_edges, filled, surface_row, without_outliers
 
 REACH = 1.0
 """How far above the mode pixels are taken for sky [standard deviations]; higher is less
@@ -45,20 +45,35 @@ SAMPLE = 1024
 class Background:
     """The sky at every pixel of an image, in the image's unit."""
 
-    level: NDArray[np.float32]
-    """(row, column) light of the sky; 0 where ``measured`` is 0."""
+    levels: Surface
+    """Light of the sky; 0 where ``measured`` is 0."""
 
-    rms: NDArray[np.float32]
-    """(row, column) standard deviation of sky pixels about it; 0 where ``measured`` is 0."""
+    scatter: Surface
+    """Standard deviation of sky pixels about it; 0 where ``measured`` is 0."""
 
     measured: float
     """Share of the mesh's cells that had pixels enough; others are filled from neighbours.
     0: the image is unusable, nothing is known of the sky."""
 
-    def taken_from(self, image: Image) -> NDArray[np.float32]:
+    @property
+    def level(self) -> NDArray[np.float32]:
+        """(row, column) light of the sky at all pixels."""
+        return self.levels.values()
+
+    @property
+    def rms(self) -> NDArray[np.float32]:
+        """(row, column) standard deviation of sky pixels about it, at all pixels."""
+        return self.scatter.values()
+
+    def taken_from(self, image: Image, workers: int = 2) -> NDArray[np.float32]:
         """(row, column) light of an image without the sky; 0 where it is unusable."""
-        light: NDArray[np.float32] = image.data - self.level
-        light[image.unusable] = 0
+        light = np.empty(image.shape, np.float32)
+
+        def take(rows: slice) -> None:
+            _take(image.data[rows], image.unusable[rows], self.levels.at(rows), light[rows])
+
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(take, bands_of(image.shape[0])))
         return light
 
 
@@ -94,21 +109,33 @@ def background_of(image: Image, *, box: int = 128, workers: int = 2) -> Backgrou
 
         def measure(row: int) -> None:
             band = slice(rows[row], rows[row + 1])
-            unusable = image.unusable[band] | image.saturated[band]
-            _measure_cells(image.data[band], unusable, columns, level[row], rms[row])
+            images = (image.data, image.unusable, image.saturated)
+            _measure_cells(*(array[band] for array in images), columns, level[row], rms[row])
 
         list(pool.map(measure, range(len(level))))
-        known = np.isfinite(level)
-        if not known.any():
-            nothing = np.zeros(image.shape, np.float32)
-            return Background(nothing, nothing.copy(), 0.0)
-        level, rms = (without_outliers(filled(mesh)) for mesh in (level, rms))
-        fields = [interpolated(mesh, image.shape, pool) for mesh in (level, rms)]
-    return Background(fields[0], fields[1], float(known.mean()))
+    known = np.isfinite(level)
+    if not known.any():
+        nothing = Surface.of(np.zeros((1, 1)), image.shape)
+        return Background(nothing, nothing, 0.0)
+    levels, scatter = (
+        Surface.of(without_outliers(filled(mesh)), image.shape) for mesh in (level, rms)
+    )
+    return Background(levels, scatter, float(known.mean()))
 
 
 @njit(nogil=True, cache=True)
-def _measure_cells(data, unusable, edges, level, rms):  # type: ignore[no-untyped-def]
+def _take(data, unusable, levels, light):  # type: ignore[no-untyped-def]
+    """Light of some rows without the sky."""
+    sky = np.empty(data.shape[1], np.float32)
+    for row in range(data.shape[0]):
+        surface_row(levels, row, sky)
+        for column in range(data.shape[1]):
+            above = data[row, column] - sky[column]
+            light[row, column] = np.float32(0) if unusable[row, column] else above
+
+
+@njit(nogil=True, cache=True)
+def _measure_cells(data, unusable, saturated, edges, level, rms):  # type: ignore[no-untyped-def]
     """Level and rms of the cells of one band of rows; those with few pixels are left."""
     values = np.empty(data.shape[0] * np.max(np.diff(edges)), np.float32)
     for cell in range(len(edges) - 1):
@@ -116,7 +143,7 @@ def _measure_cells(data, unusable, edges, level, rms):  # type: ignore[no-untype
         for row in range(data.shape[0]):
             for column in range(edges[cell], edges[cell + 1]):
                 values[count] = data[row, column]
-                count += not unusable[row, column]
+                count += not (unusable[row, column] | saturated[row, column])
         whole = data.shape[0] * (edges[cell + 1] - edges[cell])
         if count >= max(min(FEWEST_PIXELS, whole // 2), FEWEST_SHARE * whole, 1):
             level[cell], rms[cell] = lower_side_mode(values[:count])

@@ -62,7 +62,7 @@ def kron(value: Any, noise: Any, kind: Any, x: float, y: float, row: Any) -> Non
     row.fluxfrac_radius_50 = radius_with(value, noise, x, y, 0.5 * flux, most * row.semimajor)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
 def _first_moment(value: Any, x: float, y: float, row: Any, within: float) -> float:
     """Mean elliptical radius, weighted by light; -1 where noise leaves none."""
     cxx, cxy, cyy = row.cxx, row.cxy, row.cyy
@@ -86,7 +86,7 @@ def _first_moment(value: Any, x: float, y: float, row: Any, within: float) -> fl
     return radius if total > 0 and 0 < radius <= within else -1.0
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
 def _ellipse_sum(
     value: Any, noise: Any, kind: Any, x: float, y: float, scale: float, row: Any
 ) -> Any:

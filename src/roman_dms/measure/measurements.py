@@ -148,13 +148,13 @@ ROW = _of_rows(fields(SourceMeasurements))
 
 def empty_rows(n: int) -> NDArray[np.void]:
     """Rows of nothing: NaN, 0, no box, no neighbour."""
-    rows = np.zeros(n, ROW)
+    nothing = np.zeros((), ROW)
     for name in ROW.names or ():
         if ROW[name].kind == "f":
-            rows[name] = np.nan
+            nothing[name] = np.nan
         elif name.startswith("bbox") or name == "nn_label":
-            rows[name] = -1
-    return rows
+            nothing[name] = -1
+    return np.full(n, nothing)
 
 
 def from_rows(

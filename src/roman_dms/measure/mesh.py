@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -52,23 +52,39 @@ def _padded(mesh: NDArray[np.float64], width: int) -> NDArray[np.float64]:
     return padded
 
 
-def interpolated(
-    mesh: NDArray[np.float64], shape: tuple[int, int], pool: ThreadPoolExecutor
-) -> NDArray[np.float32]:
-    """A mesh at all pixels of the image."""
-    first_row, row_weights = _cubic_convolution(shape[0], mesh.shape[0])
-    first_column, weights = _cubic_convolution(shape[1], mesh.shape[1])
-    padded = _padded(mesh, 2)
-    lines = sum(padded[:, first_column + tap] * weights[:, tap] for tap in range(4))
-    lines = np.ascontiguousarray(lines, np.float32)
-    field = np.empty(shape, np.float32)
+class Surface(NamedTuple):
+    """A slow function of the place on an image, from a mesh of cells; kernels may take it.
 
-    def fill(band: NDArray[np.int64]) -> None:
-        rows = slice(band[0], band[-1] + 1)
-        _combine_lines(lines, first_row[rows], row_weights[rows], field[rows])
+    Between the cells' centres it is a cubic convolution (Keys 1981, IEEE Trans. ASSP 29, 1153).
+    """
 
-    list(pool.map(fill, np.array_split(np.arange(shape[0]), min(16, shape[0]))))
-    return field
+    lines: NDArray[np.float32]
+    """(cells + 4, columns) the lines of the mesh, padded by two, at all columns."""
+
+    first: NDArray[np.int64]
+    """(rows,) first of the four lines between which a row lies."""
+
+    weights: NDArray[np.float32]
+    """(rows, 4) what each of the four counts."""
+
+    @classmethod
+    def of(cls, mesh: NDArray[np.float64], shape: tuple[int, int]) -> Surface:
+        """The surface through the cells of a mesh that covers an image of some shape."""
+        first, row_weights = _cubic_convolution(shape[0], mesh.shape[0])
+        first_column, weights = _cubic_convolution(shape[1], mesh.shape[1])
+        padded = _padded(mesh, 2)
+        lines = sum(padded[:, first_column + tap] * weights[:, tap] for tap in range(4))
+        return cls(np.ascontiguousarray(lines, np.float32), first, row_weights)
+
+    def at(self, rows: slice) -> Surface:
+        """Some of its rows."""
+        return Surface(self.lines, self.first[rows], self.weights[rows])
+
+    def values(self) -> NDArray[np.float32]:
+        """(row, column) at every pixel."""
+        field = np.empty((len(self.first), self.lines.shape[1]), np.float32)
+        _fill(self, field)
+        return field
 
 
 def _cubic_convolution(size: int, cells: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -86,11 +102,15 @@ def _cubic_convolution(size: int, cells: int) -> tuple[NDArray[np.int64], NDArra
 
 
 @njit(nogil=True, cache=True)
-def _combine_lines(lines, first, weights, field):  # type: ignore[no-untyped-def]
+def surface_row(surface, row, values):  # type: ignore[no-untyped-def]
+    """Fill (columns,) values of one row of a surface."""
+    one, two, three, four = surface.lines[surface.first[row] : surface.first[row] + 4]
+    a, b, c, d = surface.weights[row]
+    for column in range(values.size):
+        values[column] = a * one[column] + b * two[column] + c * three[column] + d * four[column]
+
+
+@njit(nogil=True, cache=True)
+def _fill(surface, field):  # type: ignore[no-untyped-def]
     for row in range(field.shape[0]):
-        one, two, three, four = lines[first[row] : first[row] + 4]
-        a, b, c, d = weights[row]
-        for column in range(field.shape[1]):
-            field[row, column] = (
-                a * one[column] + b * two[column] + c * three[column] + d * four[column]
-            )
+        surface_row(surface, row, field[row])

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from roman_dms.measure.background import Background, lower_side_mode
 from roman_dms.measure.detection.matched_filter import matched_filter
-from roman_dms.measure.image import Image
-from roman_dms.measure.mesh import cell_edges, filled, interpolated
+from roman_dms.measure.image import Image, bands_of
+from roman_dms.measure.mesh import Surface, cell_edges, filled, surface_row
 
 BOX = 128
 """Width of the cells of the typical variance [pixel]."""
@@ -85,24 +85,19 @@ def noise_of(
     workers
         Threads; the result does not depend on them.
     """
-    light = background.taken_from(image) if light is None else light
+    light = background.taken_from(image, workers) if light is None else light
     per_light, follows = _photon_noise(image, light, background)
     variance = np.empty(image.shape, np.float32)
     with ThreadPoolExecutor(workers) as pool:
         typical = _typical_variance(image, light, background, follows * per_light, pool)
 
-        def one(band: NDArray[np.int64]) -> None:
-            rows = slice(band[0], band[-1] + 1)
-            arrays = (image.err, light, image.unusable, typical, variance)
-            _clear_of_sources(*(array[rows] for array in arrays), per_light, follows)
+        def clear(rows: slice) -> None:
+            arrays = (image.err, light, image.unusable, variance)
+            _clear_of_sources(*(a[rows] for a in arrays), typical.at(rows), per_light, follows)
 
-        list(pool.map(one, _bands(image.shape[0])))
+        list(pool.map(clear, bands_of(image.shape[0])))
         correlation = _correlation(light, variance, kernel, pool)
     return Noise(variance, per_light, correlation)
-
-
-def _bands(rows: int) -> list[NDArray[np.int64]]:
-    return np.array_split(np.arange(rows), min(rows, 16))
 
 
 def _photon_noise(
@@ -111,8 +106,8 @@ def _photon_noise(
     """Variance per unit of light, and how far errors follow the noise (0: not, 1: fully)."""
     step = max(1, image.data.size // ENOUGH)
     rows = slice(None, None, step)
-    usable = ~(image.unusable | image.saturated)[rows]
-    squared, some, rms = image.err[rows] ** 2, light[rows], background.rms[rows]
+    usable = ~(image.unusable[rows] | image.saturated[rows])
+    squared, some, rms = image.err[rows] ** 2, light[rows], background.scatter.at(rows).values()
     sky = usable & (np.abs(some) < rms)
     bright = usable & (some > SOURCE[0] * rms) & (some < SOURCE[1] * rms)
     if not sky.any() or not bright.any():
@@ -132,20 +127,19 @@ def _typical_variance(
     background: Background,
     slope: float,
     pool: ThreadPoolExecutor,
-) -> NDArray[np.float32]:
+) -> Surface:
     """Median variance of sky pixels around each pixel."""
     rows, columns = (cell_edges(size, BOX) for size in image.shape)
     medians = np.full((len(rows) - 1, len(columns) - 1), np.nan)
 
     def measure(row: int) -> None:
         band = slice(rows[row], rows[row + 1])
-        arrays = (image.err, light, background.rms, image.unusable)
-        _median_variances(*(array[band] for array in arrays), columns, slope, medians[row])
+        arrays = (array[band] for array in (image.err, light, image.unusable))
+        _median_variances(*arrays, background.scatter.at(band), columns, slope, medians[row])
 
     list(pool.map(measure, range(len(medians))))
-    if not np.isfinite(medians).any():
-        return np.zeros(image.shape, np.float32)
-    return interpolated(filled(medians), image.shape, pool)
+    known = np.isfinite(medians).any()
+    return Surface.of(filled(medians) if known else np.zeros((1, 1)), image.shape)
 
 
 def _correlation(
@@ -197,41 +191,46 @@ def _gaussian(width: float) -> NDArray[np.float64]:
 
 
 @njit(nogil=True, cache=True)
-def _median_variances(err, light, rms, unusable, edges, slope, medians):  # type: ignore[no-untyped-def]
+def _median_variances(err, light, unusable, scatter, edges, slope, medians):  # type: ignore[no-untyped-def]
     """Median of err^2, without what follows the noise, in the cells of a band of rows."""
+    rms = np.empty(err.shape, np.float32)
+    for row in range(err.shape[0]):
+        surface_row(scatter, row, rms[row])
     for cell in range(len(edges) - 1):
         width = edges[cell + 1] - edges[cell]
-        values = np.empty(err.shape[0] * width, np.float32)
-        count = 0
         stride = max(1, width * err.shape[0] // 2048)
-        for place in range(0, width * err.shape[0], stride):
-            row, column = place // width, edges[cell] + place % width
-            if not unusable[row, column] and abs(light[row, column]) < 2 * rms[row, column]:
-                values[count] = err[row, column] ** 2 - slope * light[row, column]
-                count += 1
+        values = np.empty(width * err.shape[0] // stride + 1, np.float32)
+        count, row, column = 0, 0, edges[cell]
+        while row < err.shape[0]:
+            # without a branch: noise decides
+            values[count] = err[row, column] ** 2 - slope * light[row, column]
+            low = abs(light[row, column]) < 2 * rms[row, column]
+            count += low & (not unusable[row, column])
+            column += stride
+            while column >= edges[cell + 1]:
+                column -= width
+                row += 1
         if count > 0:
             medians[cell] = np.median(values[:count])
 
 
 @njit(nogil=True, cache=True)
-def _clear_of_sources(err, light, unusable, typical, variance, per_light, follows):  # type: ignore[no-untyped-def]
+def _clear_of_sources(err, light, unusable, variance, typical, per_light, follows):  # type: ignore[no-untyped-def]
     """Variance of the sky at each pixel: err^2 without what the source's light adds.
 
     Never less than the typical variance, or the pixel's own if that is less, where errors
     do not follow the noise; half of it where they do and the noise itself cannot be told.
     """
+    gain, followed, share = np.float32(per_light), np.float32(follows), np.float32(1 - follows / 2)
+    usually = np.empty(err.shape[1], np.float32)
     for row in range(err.shape[0]):
+        surface_row(typical, row, usually)
         for column in range(err.shape[1]):
-            if unusable[row, column]:
-                variance[row, column] = np.inf
-                continue
-            whole, here = err[row, column] ** 2, light[row, column]
-            usual = typical[row, column]
-            added = np.float32(per_light) * here
-            if here < 0:
-                variance[row, column] = whole - np.float32(follows) * added
-            elif added > usual and here > 3 * err[row, column]:
-                variance[row, column] = usual
-            else:
-                least = min(whole, usual) * np.float32(1 - follows / 2)
-                variance[row, column] = max(whole - added, least)
+            error, here, usual = err[row, column], light[row, column], usually[column]
+            whole, added = error * error, gain * here
+            least = min(whole, usual) * share
+            clear = max(whole - added, least)
+            bright = (added > usual) & (here > np.float32(3) * error)
+            clear = usual if bright else clear
+            clear = whole - followed * added if here < 0 else clear
+            variance[row, column] = np.float32(np.inf) if unusable[row, column] else clear

@@ -116,10 +116,9 @@ def search(
     chosen = settings or SearchSettings()
     kernel = detection_kernel(psf)
     background = background_of(image, workers=workers)
-    light = background.taken_from(image)
+    light = background.taken_from(image, workers)
     middle = kernel.mean(axis=0)
     noise = noise_of(image, background, light=light, kernel=middle, workers=workers)
-    del background  # two images of memory
     detection = detect(
         light, noise.variance, kernel, settings=chosen.detection, correlation=noise.correlation,
         per_light=noise.per_light, saturated=image.saturated, wings=psf.wings, workers=workers,
@@ -239,8 +238,8 @@ class _Hunt:
         places = np.column_stack([trial.x, trial.y])
         distance, _ = KDTree(places[fitted]).query(np.nan_to_num(places[first:]), k=2)
         kept &= distance[:, 1] > NEAREST
-        wide = _extended(fits, limit := self._extended(fits))[hosts]
-        still = _extended(trial, limit)[hosts] | _extended(new, limit)
+        wide = _extended(fits, limit := self._extended(fits))[hosts] | _unseen(fits)[hosts]
+        still = (_extended(trial, limit) | _unseen(trial))[hosts] | _extended(new, limit)
         near = np.hypot(new.x - fits.x[hosts], new.y - fits.y[hosts]) < CLOSE
         return kept & ~(wide & (still | (near & (limit < chosen.extended))))
 
@@ -275,3 +274,12 @@ class _Hunt:
 def _extended(fits: PointFits, limit: float) -> NDArray[np.bool_]:
     """Which sources are wider than stars."""
     return np.nan_to_num(fits.extent) > limit * np.nan_to_num(fits.extent_err, nan=np.inf)
+
+
+def _unseen(fits: PointFits) -> NDArray[np.bool_]:
+    """Of which sources too little is usable to tell whether they are wider than stars.
+
+    With its core masked a galaxy is fitted on what surrounds it as a star far too bright, and
+    its residual is full of peaks.  A saturated core is that of a star.
+    """
+    return (fits.flags & (FitFlag.FEW_PIXELS | FitFlag.SATURATED)) == FitFlag.FEW_PIXELS

@@ -27,7 +27,8 @@ from roman_dms.measure.kron import LOOKED_AT, kron
 from roman_dms.measure.moments import CENTRE_UNUSABLE, EDGE, NO_PIXELS, boxes_of, isophote
 from roman_dms.measure.neighbours import cut_out, mirror, nearest
 from roman_dms.measure.roundness import kernel_of, sharp_and_round
-from roman_dms.measure.shapes import adaptive, shape_errors
+from roman_dms.measure.shape_errors import shape_errors
+from roman_dms.measure.shapes import adaptive
 from roman_dms.measure.windowed import windowed
 from roman_dms.psf.evaluation import PsfField
 
@@ -283,7 +284,7 @@ def _compare(
     inside = float(stars.half)
     if inside < WEIGHED:
         return
-    found, _, _, xx, xy, yy = adaptive(
+    found, _, _, xx, xy, yy, _, _ = adaptive(
         star, x - x0 - size // 2 + inside, y - y0 - size // 2 + inside, stars.sigma
     )
     if found:
@@ -297,13 +298,13 @@ def _measure_shape(value: Any, noise: Any, x: float, y: float, psf_sigma: float,
     start = max(psf_sigma, NARROWEST)
     if row.fluxfrac_radius_50 > start * HALF_LIGHT:
         start = row.fluxfrac_radius_50 / HALF_LIGHT
-    found, x, y, xx, xy, yy = adaptive(value, x, y, start)
+    found, x, y, xx, xy, yy, keep, damp = adaptive(value, x, y, start, noise)
     if not found:
         row.warning_flags |= NO_SHAPE
         return
     row.shape_e1, row.shape_e2 = (xx - yy) / (xx + yy), 2 * xy / (xx + yy)
     sigma = (xx * yy - xy * xy) ** 0.25
-    e1_err, e2_err, sigma_err = shape_errors(value, noise, x, y, xx, xy, yy)
+    e1_err, e2_err, sigma_err = shape_errors(value, noise, x, y, xx, xy, yy, keep, damp)
     row.shape_sigma = sigma
     row.shape_e1_err, row.shape_e2_err, row.shape_sigma_err = e1_err, e2_err, sigma_err
     share = (row.psf_sigma / sigma) ** 2

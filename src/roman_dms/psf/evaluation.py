@@ -8,6 +8,7 @@ samples sorted by phase each is a weight times a contiguous row.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -54,7 +55,7 @@ class PsfField:
     centre, which is at phase 0, ``[P // 2, P // 2]``; zeros around."""
 
     @classmethod
-    def of(cls, grid: PsfGrid, wavelength: float | None = None) -> PsfField:
+    def of(cls, grid: PsfGrid, wavelength: float | None = None, workers: int = 1) -> PsfField:
         """One colour of a grid.
 
         Parameters
@@ -64,6 +65,8 @@ class PsfField:
         wavelength
             Mean wavelength of the detected photons [micron]; that of the middle of the
             grid's components if not given.
+        workers
+            Threads; the result does not depend on them.
 
         Raises
         ------
@@ -74,7 +77,9 @@ class PsfField:
             wavelength = float(np.mean(grid.wavelengths[[0, -1]]))
         shares = grid.weights(np.array([wavelength]))[0]
         used = np.flatnonzero(shares)
-        samples = np.tensordot(shares[used], grid.samples[used], axes=1)
+        samples = sum(
+            (shares[k] * grid.samples[k] for k in used[1:]), shares[used[0]] * grid.samples[used[0]]
+        )
         _check(grid, samples)
         return cls(
             grid.nodes_x,
@@ -82,7 +87,7 @@ class PsfField:
             samples,
             grid.oversample,
             grid.wings,
-            _phases(samples, grid.oversample),
+            _phases(samples, grid.oversample, workers),
         )
 
     @property
@@ -151,22 +156,36 @@ def _check(grid: PsfGrid, samples: NDArray[np.float32]) -> None:
         )
 
 
-def _phases(samples: NDArray[np.float32], oversample: int) -> NDArray[np.float32]:
+def _phases(samples: NDArray[np.float32], oversample: int, workers: int) -> NDArray[np.float32]:
     """Coefficients of the splines through samples, sorted by phase (`PsfField.coefficients`)."""
-    from scipy.ndimage import spline_filter1d  # noqa: PLC0415 - slow to import
-
-    coefficients = spline_filter1d(samples, ORDER, axis=-1, output=np.float32, mode="mirror")
-    coefficients = spline_filter1d(coefficients, ORDER, axis=-2, output=np.float32, mode="mirror")
     half = (samples.shape[-1] - 1) // 2
     middle = -(-half // oversample) + margin(oversample)
-    width = (2 * middle + 1) * oversample
+    rows = 2 * middle + 1
     before = middle * oversample - half
-    around = (before, width - before - samples.shape[-1])
-    wide = np.pad(coefficients, ((0, 0), (0, 0), around, around))
+    inside = slice(before, before + samples.shape[-1])
     ny, nx = samples.shape[:2]
-    split = wide.reshape(ny, nx, 2 * middle + 1, oversample, 2 * middle + 1, oversample)
-    by_phase = split.transpose(0, 1, 3, 5, 2, 4)
-    return np.pad(by_phase, ((0, 0),) * 5 + ((0, LANES),))
+    by_phase = np.zeros((ny, nx, oversample, oversample, rows, rows + LANES), np.float32)
+
+    def sort(line: int) -> None:
+        wide = np.zeros((nx, rows * oversample, rows * oversample), np.float32)
+        wide[:, inside, inside] = _coefficients(samples[line])
+        split = wide.reshape(nx, rows, oversample, rows, oversample)
+        by_phase[line, ..., :rows] = split.transpose(0, 2, 4, 1, 3)
+
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(sort, range(ny)))
+    return by_phase
+
+
+def _coefficients(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Coefficients of the splines through samples along the last two axes."""
+    from scipy.ndimage import spline_filter1d  # noqa: PLC0415 - slow to import
+
+    along = spline_filter1d(samples, ORDER, axis=-1, output=np.float32, mode="mirror")
+    whole: NDArray[np.float32] = spline_filter1d(
+        along, ORDER, axis=-2, output=np.float32, mode="mirror"
+    )
+    return whole
 
 
 @njit(cache=True, nogil=True)
@@ -219,16 +238,8 @@ def blend(coefficients, nodes_x, nodes_y, x, y, half, patch):  # type: ignore[no
     """
     left, right, to_right = between(nodes_x, x)
     low, high, to_high = between(nodes_y, y)
-    shares = np.array(
-        [
-            (1 - to_high) * (1 - to_right),
-            (1 - to_high) * to_right,
-            to_high * (1 - to_right),
-            to_high * to_right,
-        ],
-        np.float32,
-    )
-    a, b, c, d = shares[0], shares[1], shares[2], shares[3]
+    a, b = np.float32((1 - to_high) * (1 - to_right)), np.float32((1 - to_high) * to_right)
+    c, d = np.float32(to_high * (1 - to_right)), np.float32(to_high * to_right)
     oversample = coefficients.shape[2]
     around = half + margin(oversample)
     first = coefficients.shape[4] // 2 - around
@@ -288,18 +299,17 @@ def evaluate(patch, half, dx, dy, out):  # type: ignore[no-untyped-def]
     """
     oversample = patch.shape[0]
     around = margin(oversample)
-    weights = np.empty((4, TAPS), np.float64)
+    weights = np.empty((4, TAPS), np.float32)
     first_x = int(np.floor(-dx * oversample))
     first_y = int(np.floor(-dy * oversample))
     spline_weights(-dx * oversample - first_x, weights[0], weights[1])
     spline_weights(-dy * oversample - first_y, weights[2], weights[3])
-    by_x = weights[0].astype(np.float32)
-    slope_x = (-oversample * weights[1]).astype(np.float32)
-    by_y = weights[2].astype(np.float32)
-    slope_y = (-oversample * weights[3]).astype(np.float32)
-    phase = np.empty(TAPS, np.int64)
-    start = np.empty(TAPS, np.int64)
+    by_x, slope_x, by_y, slope_y = weights[0], weights[1], weights[2], weights[3]
+    places = np.empty((2, TAPS), np.int64)
+    phase, start = places[0], places[1]
     for k in range(TAPS):
+        slope_x[k] *= -oversample
+        slope_y[k] *= -oversample
         tap = first_x + k - 2 + around * oversample
         phase[k] = tap % oversample
         start[k] = tap // oversample

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from roman_dms.errors import MetadataError, ReferenceDataError
 from roman_dms.instrument.exposure_types import exposure_type
 from roman_dms.instrument.quality import Pixel
 from roman_dms.measure.detection import DetectionSettings
-from roman_dms.measure.image import Image
+from roman_dms.measure.image import Image, bands_of
 from roman_dms.measure.search import SearchSettings
 from roman_dms.pipeline.step import Parameters, step
 from roman_dms.products.exposure import RateImage
@@ -74,10 +75,10 @@ def source_catalog(
     """Find and measure the sources: a catalogue and a map of their pixels."""
     psf = read_epsf(epsf)
     _check_detector(psf, rate.meta)
-    image = Image.of(rate.data, rate.err, *masks_of(rate.dq))
+    image = Image.of(rate.data, rate.err, *masks_of(rate.dq, workers), workers)
     columns, segments = catalogue(
         image,
-        PsfField.of(psf),
+        PsfField.of(psf, workers=workers),
         calibration_of(rate.meta),
         APERTURES,
         search_settings(parameters),
@@ -98,26 +99,41 @@ def _check_detector(psf: PsfGrid, meta: Metadata) -> None:
         )
 
 
-def masks_of(dq: NDArray[np.uint32]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def masks_of(
+    dq: NDArray[np.uint32], workers: int = 2
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Pixels whose light is not that of the sky, and saturated ones, (row, column) each.
 
     The first are those that must not be used, and those that interpixel capacitance carries
     the charge of others to: the eight around a bad pixel that is not dead, and the four
     around a jump, of which a hundredth arrives, too little to be found as a jump itself.
     """
-    rows, columns = dq.shape
-    around = np.zeros((rows + 2, columns + 2), bool)
-    y, x = np.nonzero(dq)  # few
+    unusable, saturated = np.zeros(dq.shape, bool), np.zeros(dq.shape, bool)
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(lambda rows: _mark(dq, rows, unusable, saturated), bands_of(len(dq))))
+    return unusable, saturated
+
+
+def _mark(
+    dq: NDArray[np.uint32],
+    rows: slice,
+    unusable: NDArray[np.bool_],
+    saturated: NDArray[np.bool_],
+) -> None:
+    """Mark what the flags of some rows tell; others may mark the same pixels meanwhile."""
+    y, x = np.nonzero(dq[rows] != 0)  # few
+    y += rows.start
     flags = dq[y, x]
     bad = (flags & Pixel.DO_NOT_USE) != 0
     charged = bad & ((flags & (Pixel.DEAD | Pixel.LOW_QE)) == 0)
     jumped = (flags & Pixel.JUMP_DET) != 0
-    saturated = np.zeros(dq.shape, bool)
-    saturated[y, x] = (flags & Pixel.SATURATED) != 0
+    full = (flags & Pixel.SATURATED) != 0
+    saturated[y[full], x[full]] = True
     for places, reached in ((HERE, bad), (CROSS, jumped), (SQUARE, charged)):
         for dy, dx in places:
-            around[y[reached] + 1 + dy, x[reached] + 1 + dx] = True
-    return around[1:-1, 1:-1], saturated
+            to_y, to_x = y[reached] + dy, x[reached] + dx
+            inside = (to_y >= 0) & (to_y < dq.shape[0]) & (to_x >= 0) & (to_x < dq.shape[1])
+            unusable[to_y[inside], to_x[inside]] = True
 
 
 def search_settings(parameters: SourceCatalogParameters) -> SearchSettings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -92,7 +93,7 @@ def detect(
         fill_cores(sharp, saturated, width)
     basins = basins_of(sharp, chosen.footprint, workers)
     images = (light, variance, height, sharp)
-    peaks = _judged(basins, images, phases, correlation, per_light, chosen)
+    peaks = _judged(basins, images, phases, correlation, per_light, chosen, workers)
     heights = sharp.reshape(-1)[basins.peaks]
     noise = peaks.noise * (1 + NOISE * chosen.sharpening * share_of(heights))
     del height, sharp, images
@@ -137,14 +138,17 @@ def _judged(
     correlation: float,
     per_light: float,
     settings: DetectionSettings,
+    workers: int,
 ) -> Peaks:
-    judged = judge(
-        *images,
-        basins.peaks,
-        phases,
-        *(correlation, per_light, settings.threshold, settings.sharpness),
-    )
-    return Peaks(*judged)
+    """All peaks judged, some by each thread."""
+    limits = (correlation, per_light, settings.threshold, settings.sharpness)
+
+    def some(places: NDArray[np.int64]) -> tuple[NDArray[Any], ...]:
+        return judge(*images, places, phases, *limits)
+
+    with ThreadPoolExecutor(workers) as pool:
+        parts = list(pool.map(some, np.array_split(basins.peaks, BANDS)))
+    return Peaks(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
 def _numbered(

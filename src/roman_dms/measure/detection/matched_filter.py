@@ -48,13 +48,13 @@ def matched_filter(
         Threads; the result does not depend on them.
     """
     significance = np.empty(light.shape, np.float32)
-    taps = _padded_to_four(trimmed(kernel))
+    taps = padded_to_four(trimmed(kernel))
     starts = range(0, light.shape[0], BAND)
     with ThreadPoolExecutor(workers) as pool:
 
         def one(first: int) -> None:
             out = significance[first : first + BAND]
-            _filter_rows(light, variance, first, taps, np.float32(scale), out)
+            filter_rows(light, variance, first, taps, np.float32(scale), out)
 
         list(pool.map(one, starts))
     return significance
@@ -71,14 +71,29 @@ def trimmed(kernel: NDArray[np.floating]) -> NDArray[np.float32]:
     return np.asarray(kernel[inner, inner], np.float32)
 
 
-def _padded_to_four(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
+def padded_to_four(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
     """The kernel with columns of zeros at its right, to a multiple of four."""
     return np.pad(kernel, ((0, 0), (0, -kernel.shape[1] % 4)))
 
 
 @njit(nogil=True, cache=True, fastmath={"contract", "reassoc"})
-def _filter_rows(light, variance, first, taps, scale, significance):  # type: ignore[no-untyped-def]
-    """Significance of the rows from ``first`` on; four columns of the kernel at a time."""
+def filter_rows(light, variance, first, taps, scale, significance):  # type: ignore[no-untyped-def]
+    """Fill the significance of the rows from ``first`` on.
+
+    Parameters
+    ----------
+    light, variance
+        (row, column) of the image; infinite variance where it is unusable.
+    first
+        Row of the image that is the first of the significance.
+    taps
+        (k, l), k odd: a star in the middle of the first k columns (`padded_to_four`).
+    scale
+        float32, factor on the significance.
+    significance
+        (some rows, column), filled; 0 where no pixel nearby is usable.
+    """
+    # four columns of the kernel at a time
     columns = light.shape[1]
     size, width = taps.shape
     half = size // 2

@@ -57,8 +57,10 @@ def structure_of(
     filtered += sharpening * (filtered - uniform_filter(filtered, 3, mode="nearest"))
     relative = filtered / filtered[middle, middle]
     inner = relative[1:-1, 1:-1]
-    around = [relative[1 + i : -1 + i or None, 1 + j : -1 + j or None] for i, j in _NEIGHBOURS]
-    rows, columns = np.nonzero(np.all([inner > other for other in around], axis=0))
+    highest = np.ones(inner.shape, bool)
+    for i, j in _NEIGHBOURS:
+        highest &= inner > relative[1 + i : -1 + i or None, 1 + j : -1 + j or None]
+    rows, columns = np.nonzero(highest)
     distances = np.hypot(rows + 1 - middle, columns + 1 - middle)
     heights = inner[rows, columns]
     structure = _fall(np.arange(middle + 1), contrast, width, 1.5)
@@ -113,10 +115,12 @@ def disown(x, y, height, noise, real, structure, least, separation):  # type: ig
                 dy = y[one] - y[bright]
                 if abs(dy) > radius + 2:  # rows of maxima, not of their summits, are in order
                     break
-                distance = int(np.hypot(x[one] - x[bright], dy))
-                if distance <= radius and height[one] < height[bright]:
-                    possible = structure[distance] * height[bright] + separation * noise[one]
-                    doubtful[one] |= height[one] < possible
+                dx = x[one] - x[bright]
+                if abs(dx) <= radius + 1 and height[one] < height[bright]:
+                    distance = int(np.hypot(dx, dy))
+                    if distance <= radius:
+                        possible = structure[distance] * height[bright] + separation * noise[one]
+                        doubtful[one] |= height[one] < possible
                 other += way
     for one in candidates:
         real[one] &= not doubtful[one]

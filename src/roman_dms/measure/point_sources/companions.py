@@ -12,6 +12,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from roman_dms.measure.detection.matched_filter import filter_rows, padded_to_four
+
 ROWS = 64
 """Rows that one thread searches at a time."""
 
@@ -58,17 +60,14 @@ def hidden_peaks(
     tuple
         (m,) columns, rows, to a fraction of a pixel, and fluxes of the peaks.
     """
-    half = kernel.shape[0] // 2
     rows = light.shape[0]
-    taps = np.ascontiguousarray(kernel, np.float32)
+    taps = padded_to_four(np.asarray(kernel, np.float32))
+    images = (light, stars, variance, saturated, near)
 
     def search(top: int) -> NDArray[np.float64]:
-        first, last = max(top - 1, 0), min(top + ROWS + 1, rows)
-        images = (light, stars, variance, saturated, near)
-        cuts = (first, last, top, min(top + ROWS, rows))
-        return _peaks(*images, *doubt, taps, *cuts, threshold)
+        return _peaks(*images, *doubt, taps, top, min(top + ROWS, rows), threshold)
 
-    if light.shape[1] < 2 * half + 1:
+    if light.shape[1] < taps.shape[0]:
         return np.zeros(0), np.zeros(0), np.zeros(0)
     with ThreadPoolExecutor(workers) as pool:
         found = np.concatenate(list(pool.map(search, range(0, rows, ROWS))))
@@ -77,46 +76,72 @@ def hidden_peaks(
 
 @njit(nogil=True, cache=True)
 def _peaks(  # type: ignore[no-untyped-def]
-    light, stars, variance, saturated, near, per_light, share, kernel, first, last, top, end,
-    threshold,
-):  # fmt: skip
-    """Places and fluxes of the peaks in the rows from ``top`` to ``end``."""
-    columns = light.shape[1]
-    found = np.empty((16, 3))
-    if not near[first:last].any():
-        return found[:0]
-    half = kernel.shape[0] // 2
-    low, high = max(first - half, 0), min(last + half, light.shape[0])
-    wide_low, wide_high = max(low - AROUND, 0), min(high + AROUND, light.shape[0])
-    mean = _mean_around(stars[wide_low:wide_high])[low - wide_low : high - wide_low]
-    weight = np.zeros((high - low, columns), np.float32)
-    residual = np.zeros((high - low, columns), np.float32)
-    _weigh(
-        light[low:high], stars[low:high], mean, variance[low:high], saturated[low:high],
-        np.float32(per_light), np.float32(share**2), weight, residual,
-    )  # fmt: skip
-    map_ = np.zeros((last - first, columns), np.float32)
-    best = np.zeros((last - first, columns), np.float32)
-    for row in range(first, last):
-        for column in range(columns):
-            if near[row, column]:
-                map_[row - first, column], best[row - first, column] = _filtered(
-                    residual, weight, kernel, row - low, column
-                )
-    count = 0
-    for row in range(max(top, 1), min(end, light.shape[0] - 1)):
-        for column in range(1, columns - 1):
-            here = map_[row - first, column]
-            if here < threshold or not _highest(map_, row - first, column):
-                continue
-            if count == len(found):
-                found = np.concatenate((found, np.empty_like(found)))
+    light, stars, variance, saturated, near, per_light, share, taps, top, end, threshold
+):
+    """Places, fluxes and pixels of the peaks in the rows from ``top`` to ``end``, in order."""
+    margin = taps.shape[0] // 2 + AROUND + 1
+    rows, columns = light.shape
+    low, high = max(top - margin, 0), min(end + margin, rows)
+    found, count = np.empty((16, 4)), 0
+    for left, right in _runs(near[max(top - 1, 0) : end + 1], margin):
+        part = (slice(low, high), slice(left, right))
+        noise, residual = _doubted(
+            light[part], stars[part], variance[part], saturated[part], np.float32(per_light),
+            np.float32(share**2),
+        )  # fmt: skip
+        first, last = max(top - 1, 0), min(end + 1, rows)
+        map_ = np.empty((last - first, right - left), np.float32)
+        filter_rows(residual, noise, first - low, taps, np.float32(1), map_)
+        _keep(map_, near[first:last, left:right])
+        for row in range(max(top, 1), min(end, rows - 1)):
             line = row - first
-            found[count, 0] = column + _vertex(map_[line, column - 1], here, map_[line, column + 1])
-            found[count, 1] = row + _vertex(map_[line - 1, column], here, map_[line + 1, column])
-            found[count, 2] = best[line, column]
-            count += 1
-    return found[:count]
+            for at in range(max(1 - left, 0), min(right, columns - 1) - left):
+                here = map_[line, at]
+                if here < threshold or not _highest(map_, line, at):
+                    continue
+                if count == len(found):
+                    found = np.concatenate((found, np.empty_like(found)))
+                to_right = _vertex(map_[line, at - 1], here, map_[line, at + 1])
+                found[count, 0] = left + at + to_right
+                found[count, 1] = row + _vertex(map_[line - 1, at], here, map_[line + 1, at])
+                found[count, 2] = _flux(here, noise, taps, row - low, at)
+                found[count, 3] = row * columns + left + at
+                count += 1
+    return found[np.argsort(found[:count, 3])]
+
+
+@njit(nogil=True, cache=True)
+def _runs(near, margin):  # type: ignore[no-untyped-def]
+    """First and last columns, with a margin, of what is to be looked at."""
+    columns = near.shape[1]
+    seen = np.zeros(columns, np.bool_)
+    for row in range(near.shape[0]):
+        for column in range(columns):
+            seen[column] |= near[row, column]
+    runs = [(0, 0) for _ in range(0)]
+    for column in range(columns):
+        if not seen[column]:
+            continue
+        left, right = max(column - margin, 0), min(column + margin + 1, columns)
+        if runs and left <= runs[-1][1]:
+            runs[-1] = (runs[-1][0], right)
+        else:
+            runs.append((left, right))
+    return runs
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+def _doubted(light, stars, variance, saturated, per_light, square):  # type: ignore[no-untyped-def]
+    """Variance with that of the stars and of what is doubtful of them, and residuals."""
+    noise = _mean_around(stars)
+    residual = np.empty(light.shape, np.float32)
+    for row in range(light.shape[0]):
+        for k in range(light.shape[1]):
+            star = max(stars[row, k], np.float32(0))
+            whole = variance[row, k] + per_light * star + square * noise[row, k] ** 2
+            noise[row, k] = np.float32(np.inf) if saturated[row, k] else whole
+            residual[row, k] = light[row, k] - stars[row, k]
+    return noise, residual
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
@@ -137,34 +162,22 @@ def _mean_around(image):  # type: ignore[no-untyped-def]
     return mean
 
 
-@njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
-def _weigh(light, stars, mean, variance, saturated, per_light, square, weight, residual):  # type: ignore[no-untyped-def]
-    """Fill weights, and residuals times weights."""
-    for row in range(light.shape[0]):
-        for k in range(light.shape[1]):
-            if saturated[row, k]:
-                continue
-            star = max(stars[row, k], np.float32(0))
-            noise = variance[row, k] + per_light * star + square * mean[row, k] ** 2
-            weight[row, k] = 1 / noise
-            residual[row, k] = weight[row, k] * (light[row, k] - stars[row, k])
+@njit(nogil=True, cache=True)
+def _keep(map_, near):  # type: ignore[no-untyped-def]
+    """Forget the significance of what is not to be looked at."""
+    for row in range(map_.shape[0]):
+        for k in range(map_.shape[1]):
+            map_[row, k] = map_[row, k] if near[row, k] else np.float32(0)
 
 
-@njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
-def _filtered(residual, weight, kernel, row, column):  # type: ignore[no-untyped-def]
-    """Significance and flux of a star at a pixel."""
-    half = kernel.shape[0] // 2
-    seen, information = np.float32(0), np.float32(0)
-    first, last = max(column - half, 0), min(column + half + 1, residual.shape[1])
-    for r in range(max(row - half, 0), min(row + half + 1, residual.shape[0])):
-        taps = kernel[r - row + half, first - column + half : last - column + half]
-        values, weights = residual[r, first:last], weight[r, first:last]
-        for k in range(last - first):
-            seen += taps[k] * values[k]
-            information += weights[k] * taps[k] * taps[k]
-    if information <= 0:
-        return np.float32(0), np.float32(0)
-    return seen / np.sqrt(information), seen / information
+@njit(nogil=True, cache=True)
+def _flux(significance, noise, taps, row, column):  # type: ignore[no-untyped-def]
+    """Flux of a star at a pixel, of its significance."""
+    half, information = taps.shape[0] // 2, 0.0
+    for r in range(max(row - half, 0), min(row + half + 1, noise.shape[0])):
+        for c in range(max(column - half, 0), min(column + half + 1, noise.shape[1])):
+            information += taps[r - row + half, c - column + half] ** 2 / noise[r, c]
+    return significance / np.sqrt(information)
 
 
 @njit(nogil=True, cache=True)

@@ -33,8 +33,9 @@ STILL = 0.05
 ROUGHLY = 5.0
 """Factor on the light that may be left out in the first sweep."""
 
+NO_LIGHT = np.array([[1.0], [1.0], [0.0]])
 REMOVED = np.array([[1.0], [1.0], [-1.0]])
-"""Factor on places and fluxes, by which stars are taken out of an image."""
+"""Factors on places and fluxes of stars that are not to be seen, and to be taken away."""
 
 CELL = 16.0
 """Side of the cells by which stars are looked up [pixel]."""
@@ -239,25 +240,32 @@ class PointFitter:
         if self._first:
             self.drawn[:] = 0
             changed = np.ones_like(changed)
-            halves = self._noticeable(self._out[2, changed])
+            halves = self._noticeable(self._out[2])
+            self._draw(self._out[:3], halves)
         else:
             halves = self._reach_of_changes()[changed]
-            self._draw(self._state[:, changed] * REMOVED, halves)
+            was, now = self._state[:, changed], self._out[:3, changed]
+            lost = ~np.isfinite(now).all(axis=0)
+            self._draw(np.where(lost, was * NO_LIGHT, now), halves, was)
         self._first = False
         self._state[:, changed] = self._out[:3, changed]
-        self._draw(self._state[:, changed], halves)
 
     def _noticeable(self, flux: NDArray[np.float64], roughly: float = 1.0) -> NDArray[np.int64]:
         """(n,) pixels on each side of stars to where their light is noticeable."""
         limit = roughly * self.settings.faintest * np.sqrt(self.sky)
         return drawn_halves(self.psf, np.nan_to_num(flux), limit)
 
-    def _draw(self, state: NDArray[np.float64], halves: NDArray[np.int64]) -> None:
+    def _draw(
+        self,
+        state: NDArray[np.float64],
+        halves: NDArray[np.int64],
+        instead_of: NDArray[np.float64] | None = None,
+    ) -> None:
         """Add the light of stars, places and fluxes (3, n), as far out as is told."""
         known = np.isfinite(state).all(axis=0)
+        old = None if instead_of is None else instead_of[:, known]
         reach = np.maximum(halves[known], self.settings.half)
-        x, y, flux = state[:, known]
-        add_stars(self.drawn, self.psf, x, y, flux, reach, self.workers)
+        add_stars(self.drawn, self.psf, state[:, known], reach, self.workers, instead_of=old)
 
     def _fitted_halves(self, state: NDArray[np.float64]) -> NDArray[np.int64]:
         """(n,) pixels of the fit on each side of each star."""
@@ -310,12 +318,11 @@ def core_fluxes(
         centre - CORE * step : centre + CORE * step + 1 : step,
         centre - CORE * step : centre + CORE * step + 1 : step,
     ]
-    usable = np.isfinite(variance) & ~saturated
-    return _core_fluxes(light, usable, np.ascontiguousarray(core), x, y)
+    return _core_fluxes(light, variance, saturated, np.ascontiguousarray(core), x, y)
 
 
 @njit(nogil=True, cache=True)
-def _core_fluxes(light, usable, core, x, y):  # type: ignore[no-untyped-def]
+def _core_fluxes(light, variance, saturated, core, x, y):  # type: ignore[no-untyped-def]
     flux = np.zeros(x.size)
     half = core.shape[0] // 2
     for i in range(x.size):
@@ -325,7 +332,7 @@ def _core_fluxes(light, usable, core, x, y):  # type: ignore[no-untyped-def]
         seen, expected = 0.0, 0.0
         for r in range(max(row - half, 0), min(row + half + 1, light.shape[0])):
             for k in range(max(column - half, 0), min(column + half + 1, light.shape[1])):
-                if usable[r, k]:
+                if variance[r, k] < np.inf and not saturated[r, k]:
                     seen += light[r, k]
                     expected += core[r - row + half, k - column + half]
         flux[i] = max(seen, 0.0) / expected if expected > 0 else 0.0
