@@ -244,14 +244,18 @@ def test_psfs_are_normalised_and_apertures_agree(store):
         np.testing.assert_allclose(entry["ap_corrections"] * entry["ee_fractions"], 1)
 
 
-def test_effective_psfs_are_made_by_whoever_can(tmp_path, monkeypatch):
-    """A model that the baseline is given is asked once for each filter, and its tree written."""
+def test_effective_psfs_are_made_by_whoever_can(store, tmp_path, monkeypatch):
+    """A model that the baseline is given is asked once for each filter, and its tree written.
+
+    It is told the coupling of the pixels, as the baseline's own file has it.
+    """
     few = tuple(recipe for recipe in RECIPES if recipe.kind == "epsf")
     monkeypatch.setattr(baseline, "RECIPES", few)
     asked = []
 
-    def model(detector, element, corner):
+    def model(detector, element, corner, capacitance):
         asked.append((detector, element, corner))
+        np.testing.assert_array_equal(capacitance, store.tree("ipc")["data"])
         places = {"pixel_x": [0.0], "pixel_y": [0.0], "oversample": 4}
         jitter = {"jitter_major": 14.0, "jitter_minor": 14.0, "jitter_position_angle": 0.0}
         return {"meta": places | jitter, "psf": np.full((1, 1, 1, 5, 5), 0.5, np.float32)}

@@ -68,7 +68,7 @@ def add_to_resultants(
     seed: int,
     *,
     noise: bool = True,
-    kernel: NDArray[np.float64] | None = None,
+    kernel: NDArray[np.floating] | None = None,
     workers: int = 2,
 ) -> NDArray[np.uint16]:
     """Resultants as they would have been with more light.
@@ -134,7 +134,7 @@ class _Charge:
         time: float,
         seed: int,
         noise: bool,
-        kernel: NDArray[np.float64] | None,
+        kernel: NDArray[np.floating] | None,
     ) -> None:
         halo = 0 if kernel is None else 1
         first, last = max(0, band.start - halo), min(rate.shape[0], band.stop + halo)

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.ndimage import convolve
 
 from roman_dms.errors import FileError, FormatError, UsageError
 from roman_dms.formats.reference_files import read_reference
@@ -290,7 +291,8 @@ def test_how_far_a_file_of_a_baseline_errs(monkeypatch):
         return file_grid(*names, **settings, nodes=(1, 7), size=13, wing_size=33)
 
     monkeypatch.setattr("roman_dms.psf.steps.reference_files.file_grid", small)
-    content = baseline_epsf("WFI10", "F087", (1536, 1024))
+    kernel = np.array([[0.0, 0.01, 0.0], [0.02, 0.9, 0.03], [0.0, 0.04, 0.0]])
+    content = baseline_epsf("WFI10", "F087", (1536, 1024), kernel)
     light, x, y = colours("WFI10", "F087"), 507.5, 380.0
     tree = mission_tree(content["psf"], [], [])
     tree["meta"] |= content["meta"] | {"instrument": {**tree["meta"]["instrument"]}}
@@ -299,8 +301,12 @@ def test_how_far_a_file_of_a_baseline_errs(monkeypatch):
 
     assert content["psf"].shape[:3] == (1, 3, 7)
     assert min(content["meta"]["pixel_y"]) == -1024
-    truth = optical_psf(
+    optical = optical_psf(
         "WFI10", "F087", x + 1536, y + 1024, light.wavelengths, light.shares[0], size=13
     )
+    fine = np.zeros((9, 9))
+    fine[::4, ::4] = kernel  # pixels of four samples
+    truth = convolve(optical, fine, mode="nearest")
+    assert content["meta"]["interpixel_capacitance"] == kernel.tolist()
     error = np.abs(found.at(x, y, light.means[0]) - truth).max()
     assert error < 5e-4 * truth.max()

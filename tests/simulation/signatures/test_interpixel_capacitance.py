@@ -9,6 +9,7 @@ from roman_dms.simulation.signatures.effects import Effects
 from roman_dms.simulation.signatures.interpixel_capacitance import (
     KERNEL,
     InterpixelCapacitance,
+    coupled,
     spread,
 )
 from roman_dms.simulation.signatures.properties import Properties
@@ -23,11 +24,17 @@ def test_equals_convolution():
     spread(padded, kernel, seen)
     expected = ndimage.convolve(image.astype(float), kernel.astype(float), mode="constant")
     assert np.allclose(seen[:, 1:-1], expected, rtol=1e-5)
+    assert np.array_equal(coupled(image, kernel), seen[:, 1:-1])
 
 
-def test_kernel_of_galsim():
-    roman = pytest.importorskip("galsim.roman")
-    assert np.allclose(KERNEL, roman.ipc_kernel.array, atol=1e-8)
+def test_default_kernel_is_galsims_as_galsim_applies_it():
+    galsim = pytest.importorskip("galsim")
+    from galsim import roman
+
+    image = galsim.ImageF(np.random.default_rng(2).random((20, 30), dtype=np.float32))
+    found = coupled(image.array, np.array(KERNEL) / np.sum(KERNEL))
+    roman.applyIPC(image, edge_treatment="crop")
+    assert np.allclose(found[1:-1, 1:-1], image.array[1:-1, 1:-1], rtol=1e-5)
 
 
 def test_read_out_spreads_charge_and_loses_none(small, pattern):

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from roman_dms.errors import FormatError, UsageError
 from roman_dms.formats.reference_files import reference_of
@@ -29,6 +29,7 @@ from roman_dms.instrument.optical_elements import optical_element
 from roman_dms.instrument.starlight import SPECTRAL_TYPES, star_wavelength, temperature_of
 from roman_dms.products.reference import Epsf
 from roman_dms.psf.build import psf_grid
+from roman_dms.psf.capacitance import with_capacitance
 from roman_dms.psf.effective import EXACT_NODES, FITTED_NODES, PsfModel
 from roman_dms.psf.grid import PsfGrid, with_core
 from roman_dms.psf.resampling import smoothing
@@ -60,16 +61,23 @@ def file_grid(detector: str, element: str, **settings: Any) -> PsfGrid:
     return psf_grid(detector, element, nodes=nodes, **settings)
 
 
-def baseline_epsf(detector: str, element: str, corner: tuple[int, int]) -> Content:
-    """Content of a reference file from the optical model, for a baseline.
+def baseline_epsf(
+    detector: str, element: str, corner: tuple[int, int], capacitance: ArrayLike
+) -> Content:
+    """Content of a reference file for a baseline: the optical model on coupled pixels.
 
     Parameters
     ----------
     corner
         (x0, y0) of the detector's part that the file is for [pixel].
+    capacitance
+        (3, 3) kernel of the detector's ``ipc`` reference; it is in the PSFs, and stated
+        as ``meta.interpixel_capacitance``.
     """
-    grid = file_grid(detector, element, cache=False)
-    return epsf_content(PsfModel(grid.moved(*corner)))
+    grid = file_grid(detector, element, cache=False).moved(*corner)
+    content = epsf_content(PsfModel(with_capacitance(grid, capacitance)))
+    content["meta"]["interpixel_capacitance"] = np.asarray(capacitance, float).tolist()
+    return content
 
 
 def epsf_content(model: PsfModel) -> Content:

@@ -15,6 +15,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from roman_dms.errors import UsageError
 from roman_dms.instrument.detectors import detector
 from roman_dms.instrument.optical_elements import DISPERSERS, FILTERS
@@ -26,8 +29,9 @@ from roman_dms.references.submission import build_context
 
 Progress = Callable[[str], None]
 
-EffectivePsf = Callable[[str, str, tuple[int, int]], dict[str, Any]]
-"""Takes detector, element and the corner of the part that is kept; gives the tree of a file."""
+EffectivePsf = Callable[[str, str, tuple[int, int], NDArray[np.float32]], dict[str, Any]]
+"""Takes detector, element, the corner of the part that is kept and the kernel (3, 3) of the
+interpixel capacitance; gives the tree of a file."""
 
 MINIATURE: dict[str, Any] = {
     "detectors": ("WFI01",),
@@ -168,7 +172,8 @@ def _recipes(effective_psf: EffectivePsf | None) -> tuple[Recipe, ...]:
         return RECIPES
 
     def epsf(frame: Frame, element: str) -> dict[str, Any]:
-        return effective_psf(frame.detector.name, element, frame.corner)
+        capacitance = response.ipc(frame)["data"]
+        return effective_psf(frame.detector.name, element, frame.corner, capacitance)
 
     return tuple(replace(one, make=epsf) if one.kind == "epsf" else one for one in RECIPES)
 

@@ -13,11 +13,12 @@ from roman_dms.errors import FormatError
 from roman_dms.simulation.signatures.stages import Conditions
 
 KERNEL = (
-    (0.00119146, 0.01444808, 0.00112571),
-    (0.01294733, 0.93820048, 0.01463627),
-    (0.00119188, 0.01513282, 0.00112597),
+    (0.00112597, 0.01513282, 0.00119188),
+    (0.01463627, 0.93820048, 0.01294733),
+    (0.00112571, 0.01444808, 0.00119146),
 )
-"""Where charge is seen, ``kernel[row, column]`` (``galsim.roman.ipc_kernel`` of GalSim 2.8)."""
+"""Where charge is seen, ``kernel[row, column]``: ``galsim.roman.ipc_kernel`` of GalSim 2.8,
+turned by 180 degrees, since GalSim correlates it with an image."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,13 @@ class InterpixelCapacitance:
                 "(3, 3), and a positive sum",
             )
         return (kernel / kernel.sum()).astype(np.float32)
+
+
+def coupled(image: NDArray[np.float32], kernel: NDArray[np.floating]) -> NDArray[np.float32]:
+    """What coupled pixels show of an image (row, column), with no charge beyond its edges."""
+    seen = np.empty((image.shape[0], image.shape[1] + 2), np.float32)
+    spread(np.pad(image, 1), np.asarray(kernel, np.float32), seen)
+    return np.ascontiguousarray(seen[:, 1:-1])
 
 
 @njit(nogil=True, cache=True)

@@ -1,10 +1,15 @@
-"""Idealised rate images (L2): the sky as a perfect detector would measure it."""
+"""Idealised rate images (L2): the sky as a detector without faults would measure it.
+
+What no calibration takes back stays: pixels are coupled by their capacitance, where the
+context has a reference for it, so that one effective PSF serves these images and real ones.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from roman_dms.formats import write_product
 from roman_dms.formats.tables import write_table
@@ -14,7 +19,11 @@ from roman_dms.instrument.ma_tables import ma_table
 from roman_dms.planning.exposure import PlannedExposure
 from roman_dms.products.exposure import Borders, RateImage
 from roman_dms.products.metadata import Metadata
+from roman_dms.products.reference import Ipc
+from roman_dms.references.selected import SelectedReferences
 from roman_dms.simulation.idealised import NoisyRate, with_noise
+from roman_dms.simulation.signatures.interpixel_capacitance import coupled
+from roman_dms.simulation.steps.capacitance import capacitance_of
 from roman_dms.simulation.steps.light import Light, light_for
 from roman_dms.simulation.steps.metadata import image_metadata, raw_metadata
 from roman_dms.simulation.steps.request import ExposureRequest
@@ -60,11 +69,13 @@ def simulate_image(
     """The idealised image of a detector in an exposure, and the light that made it."""
     pattern = ma_table(exposure.ma_table).read_pattern
     references = request.references()
-    view = view_of(raw_metadata(exposure, detector, pattern), references)
+    meta = raw_metadata(exposure, detector, pattern)
+    view = view_of(meta, references)
     light = light_for(request, exposure, view, pattern)
+    rate, capacitance = _seen(light.mean_rate(pattern.exposure_time), references, meta)
     noise = detector_noise(detector)
     noisy = with_noise(
-        light.mean_rate(pattern.exposure_time),
+        rate,
         pattern,
         read_noise=noise.read_noise,
         dark_current=noise.dark_current,
@@ -75,9 +86,20 @@ def simulate_image(
     )
     meta = raw_metadata(
         exposure, detector, pattern, wcs=view.wcs,
-        reference_files=view.references, context=references.context,
+        reference_files=view.references | capacitance, context=references.context,
     )  # fmt: skip
     return _product(meta, view, noisy), light
+
+
+def _seen(
+    rate: NDArray[np.float32], references: SelectedReferences, meta: Metadata
+) -> tuple[NDArray[np.float32], dict[str, str]]:
+    """What the pixels show of the light on them, and the reference file that tells it."""
+    found = capacitance_of(references, meta)
+    if found is None:
+        return rate, {}
+    name, kernel = found
+    return coupled(rate, kernel), {Ipc.kind: name}
 
 
 def _product(meta: Metadata, view: View, noisy: NoisyRate) -> RateImage:
