@@ -137,31 +137,37 @@ def main():
     parser.add_argument("images", nargs="+")
     parser.add_argument("--scene", required=True)
     parser.add_argument("--only", help="one of the ways alone, by its number")
+    parser.add_argument("--most-stars", type=int, default=Settings().most_stars)
     arguments = parser.parse_args()
+    most = arguments.most_stars
     meta = read_rate_image(arguments.images[0]).meta
     detector, element = meta.detector, meta.optical_element
     truth = psf_grid(detector, element)
     wrong = psf_grid(detector, element, jitter=0.020, defocus=0.02)
     stars = star_table(arguments.scene, detector, element)
     ways = [
-        ("the optical model", {"stars": stars}),
-        ("a wrong optical model", {"stars": stars, "optical": wrong}),
-        ("a Gaussian", {"stars": stars, "settings": Settings(start="gaussian")}),
-        ("the optical model, no catalogue", {}),
+        ("the optical model", {"stars": stars, "settings": Settings(most_stars=most)}),
+        (
+            "a wrong optical model",
+            {"stars": stars, "optical": wrong, "settings": Settings(most_stars=most)},
+        ),
+        ("a Gaussian", {"stars": stars, "settings": Settings(start="gaussian", most_stars=most)}),
+        ("the optical model, no catalogue", {"settings": Settings(most_stars=most)}),
     ]
     gaussian = gaussian_grid(truth, cutoff_frequency(element))
     print(f"{detector} {element}, {len(arguments.images)} images")
     for number, (name, options) in enumerate(ways, 1):
         if arguments.only and int(arguments.only) != number:
             continue
-        begun = time.time()
+        begun, cpu = time.time(), time.process_time()
         psf = build_empirical(arguments.images, **options)
-        seconds = time.time() - begun
+        seconds, cpu = time.time() - begun, time.process_time() - cpu
         off = shapes(psf, truth)
         print(
             f"{number} from {name}: {psf.stars} stars, {psf.images} images of them, degree "
-            f"{psf.degree}, {psf.rounds} rounds, {seconds:.0f} s, chi squared "
-            f"{psf.chi_squared:.3f}, last change {psf.change:.1e}\n"
+            f"{psf.degree}, {psf.rounds} rounds, {seconds:.0f} s ({cpu:.0f} s of CPU), chi squared "
+            f"{psf.chi_squared:.3f}, last change {psf.change:.1e}"
+            f"{'' if psf.converged else ', not converged'}\n"
             f"    e1, e2, size: mean {np.array2string(off.mean(axis=0), precision=5)}, rms "
             f"{np.array2string(np.sqrt((off**2).mean(axis=0)), precision=5)}, largest "
             f"{np.array2string(np.abs(off).max(axis=0), precision=5)}",

@@ -67,6 +67,21 @@ def test_shape_and_size_are_those_of_the_truth(start, request):
 
 
 @pytest.mark.parametrize("start", ["from_optics", "from_nothing"])
+def test_rounds_end_because_the_psf_changes_no_more(start, request):
+    psf: EmpiricalPsf = request.getfixturevalue(start)
+    assert psf.converged
+    assert psf.change < psf.settings.tolerance
+    assert psf.rounds < 8
+
+
+def test_what_has_not_converged_says_so(exposures):
+    once = Settings(start="gaussian", degree=0, rounds=1)
+    psf = empirical_psf(exposures, field.optical_model(), nodes=(1, 1), settings=once)
+    assert not psf.converged
+    assert psf.change > 0.01
+
+
+@pytest.mark.parametrize("start", ["from_optics", "from_nothing"])
 def test_errors_are_those_of_the_samples(start, request):
     psf: EmpiricalPsf = request.getfixturevalue(start)
     middle = slice(44 - 12, 44 + 13)
@@ -76,7 +91,7 @@ def test_errors_are_those_of_the_samples(start, request):
         for i, x in enumerate(psf.grid.nodes_x)
         for j in range(3)
     ]
-    assert 0.6 < np.sqrt(np.mean(np.square(pulls))) < 1.6
+    assert 0.5 < np.sqrt(np.mean(np.square(pulls))) < 1.5  # at most twice too large
     assert (psf.errors[:, :, 0] == 0).all()  # far out stands the optical model
 
 
@@ -147,7 +162,7 @@ def test_intruders_do_not_count(exposures, from_optics):
     found, clean = (shape(p.grid.at(160, 160, 1.58)) for p in (psf, from_optics))
     assert psf.stars >= 80
     assert np.abs(found[:2] - clean[:2]).max() < 1e-3
-    assert abs(found[2] / clean[2] - 1) < 1e-3
+    assert abs(found[2] / clean[2] - 1) < 2e-3  # skirts of the neighbours, below the threshold
 
 
 def test_threads_change_nothing(exposures):

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from roman_dms.psf.empirical.dithers import combined, matched
+from roman_dms.psf.empirical.dithers import combined, matched, shared_light
 from roman_dms.psf.empirical.stamps import Stamps
 from tests.psf.empirical import field
 
@@ -80,3 +80,21 @@ def test_detections_are_matched_over_a_shift(rng):
     numbers = matched(exposures(), [(x, y) for x, y in found], 1.0)
     for number, o in zip(numbers, order, strict=True):
         np.testing.assert_array_equal(number, np.argsort(order[0])[o])
+
+
+def test_light_is_the_mean_of_exposures_that_count_it_differently(rng):
+    """Fluxes with a wave in the phase and factors of 0.98 to 1.03: both are taken away."""
+    places = rng.uniform(20, 300, (300, 2))
+    stamps, found, true = images_of(places, np.zeros_like)
+    factors = np.array([1.0, 0.98, 1.03, 1.01])[stamps.exposure]
+    flux = np.exp(rng.uniform(5, 9, 300))[stamps.star]
+    wave = 1 + 0.02 * np.sin(2 * np.pi * true[:, 0])
+    found[:, 0], found[:, 3] = flux * factors * wave, 0.5
+    errors = np.repeat(0.01 * flux[:, None], 4, axis=1)
+    light = shared_light(stamps, found, errors, 4)
+    ratio = light[:, 0] / (flux * factors)
+    assert abs(ratio.mean() - 1) < 2e-3
+    assert abs(2 * np.mean(ratio * np.sin(2 * np.pi * true[:, 0]))) < 0.15 * 0.02
+    for number in range(4):
+        assert ratio[stamps.exposure == number].mean() == pytest.approx(ratio.mean(), rel=2e-3)
+    np.testing.assert_allclose(light[:, 1], 0.5)

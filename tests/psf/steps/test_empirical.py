@@ -72,7 +72,7 @@ def scene():
     return images, sources
 
 
-FEW = Settings(degree=0, rounds=3, origin="centroid")
+FEW = Settings(degree=1, rounds=4, origin="centroid")
 
 
 def test_images_become_a_psf(scene):

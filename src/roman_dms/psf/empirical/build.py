@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from roman_dms.errors import CalibrationError, UsageError
 from roman_dms.instrument.optical_elements import optical_element
 from roman_dms.instrument.throughput import PIXEL_SCALE
-from roman_dms.psf.empirical.dithers import combined
+from roman_dms.psf.empirical.dithers import Combination, combined, shared_light
 from roman_dms.psf.empirical.exposure import Exposure
 from roman_dms.psf.empirical.finishing import Origin, assembled, passage
 from roman_dms.psf.empirical.fitting import FIRST_ROUNDS, StarFits, fit_stars
@@ -24,7 +24,7 @@ from roman_dms.psf.empirical.refinement import (
     passed_frequencies,
     refine,
 )
-from roman_dms.psf.empirical.selection import kept_pixels, whole_cores
+from roman_dms.psf.empirical.selection import core_pixels, kept_pixels, whole_cores
 from roman_dms.psf.empirical.stamps import Stamps
 from roman_dms.psf.grid import PsfGrid
 from roman_dms.psf.pupil import DIAMETER
@@ -49,7 +49,7 @@ class Settings:
     half: int = 8
     """Radius within which stars are fitted [pixel]."""
 
-    most_stars: int = 500
+    most_stars: int = 1000
     """The brightest of each exposure, so many; they know most, and faint ones have neighbours."""
 
     model_error: float = 0.003
@@ -58,7 +58,7 @@ class Settings:
     rounds: int = 16
     """Most rounds of fitting stars and PSF in turn."""
 
-    tolerance: float = 1e-4
+    tolerance: float = 3e-4
     """Change of a sample in a round, in parts of the peak, at which they end."""
 
     workers: int = 2
@@ -90,6 +90,9 @@ class EmpiricalPsf:
 
     change: float
     """Of a sample in the last round, in parts of the peak."""
+
+    converged: bool
+    """Whether that was less than the tolerance; otherwise the rounds were spent before."""
 
     position_rms: float
     """Distance of a star in one exposure from its mean place, along an axis [pixel]."""
@@ -197,34 +200,51 @@ def _iterated(
     """Fit stars and PSF in turn until the PSF changes no more."""
     whole, workers = stamps, settings.workers
     fits = StarFits.guessed(guesses)
-    error = max(settings.model_error, FIRST_ERROR[settings.start])
+    least = max(settings.model_error, DOUBT * settings.tolerance)
+    error = max(least, FIRST_ERROR[settings.start])
     for turn in range(settings.rounds):
         rounds = FIRST_ROUNDS if turn == 0 else LATER_ROUNDS
-        errors = np.array([error, OUTSIDE * (error - settings.model_error)])
-        fits = fit_stars(model, stamps, fits, shares, errors, rounds=rounds, workers=workers)
-        like_stars = fits.like_stars(error)
-        mean = combined(exposures, stamps, fits.found, fits.errors, like_stars, error)
-        fits = fit_stars(model, stamps, fits.at(mean.places), shares, errors, workers=workers)
+        doubts = np.array([error, OUTSIDE * (error - least)])
+        errors = np.array([error, doubts[1] + LEAST_OUTSIDE])
+        fits, mean = _fitted(exposures, model, stamps, fits, shares, errors, rounds, workers)
         used = mean.agree & fits.good
+        kept = kept_pixels(model, whole, fits, shares, doubts, workers)
         if error < TRUSTED_ERROR:
-            stamps = whole.with_good(kept_pixels(model, whole, fits, shares, errors, workers))
+            stamps = whole.with_good(kept)
             used &= whole_cores(whole, stamps)
+        else:
+            stamps = whole.with_good(kept | (whole.good & core_pixels(whole.half)))
         _require(len(np.unique(stamps.star[used])), "stars that the PSF fits")
+        some, found = stamps[used], fits.found[used]
+        found[:, [0, 3]] = shared_light(some, found, fits.errors[used], len(exposures))
         refinement = refine(
-            model,
-            stamps[used],
-            fits.found[used],
-            mean.jacobians[used],
-            shares[used],
-            cutoff,
-            errors,
-            workers,
+            model, some, found, mean.jacobians[used], shares[used], cutoff, errors, workers
         )
         model = refinement.model
-        if refinement.change < settings.tolerance:
+        if refinement.change < settings.tolerance and error <= least:
             break
-        error = float(np.clip(DOUBT * refinement.change, settings.model_error, error))
+        error = float(np.clip(DOUBT * refinement.change, least, error))
     return _Loop(refinement, stamps[used], fits.select(used), turn + 1, mean.rms)
+
+
+def _fitted(
+    exposures: Sequence[Exposure],
+    model: Model,
+    stamps: Stamps,
+    fits: StarFits,
+    shares: NDArray[np.float32],
+    errors: NDArray[np.float64],
+    rounds: int,
+    workers: int,
+) -> tuple[StarFits, Combination]:
+    """Stars fitted alone, their places averaged over the exposures, and their light fitted there.
+
+    ``errors`` is the model's error as of `refine`, ``rounds`` the iterations of the first fit.
+    """
+    fits = fit_stars(model, stamps, fits, shares, errors, rounds=rounds, workers=workers)
+    doubt = float(errors[0])
+    mean = combined(exposures, stamps, fits.found, fits.errors, fits.like_stars(doubt), doubt)
+    return fit_stars(model, stamps, fits.at(mean.places), shares, errors, workers=workers), mean
 
 
 FIRST_ERROR = {"optical": 0.05, "gaussian": 0.1}
@@ -234,10 +254,16 @@ DOUBT = 3.0
 """What a pixel may err by after a round, in units of the change that the round has brought."""
 
 TRUSTED_ERROR = 0.03
-"""Error of the PSF from which pixels that disagree with it are left out."""
+"""Error of the PSF from which stars' cores that disagree with it are left out, as are pixels
+farther out from the beginning."""
 
-OUTSIDE = 0.02
-"""The same error in parts of the star's light, where the model has none, in units of the other."""
+OUTSIDE = 0.3
+"""The same error in parts of the star's light, the same for all of its pixels, in units of the
+other: a start may lack light where the PSF has much."""
+
+LEAST_OUTSIDE = 1e-4
+"""The least such error, about the sky's noise of a star of middling brightness: keeps the wings
+of the brightest stars from deciding alone."""
 
 LATER_ROUNDS = 3
 """Iterations of the fit of a star after the first round."""
@@ -274,6 +300,7 @@ def _result(
         degree=model.degree,
         rounds=loop.rounds,
         change=loop.refinement.change,
+        converged=loop.refinement.change < settings.tolerance,
         position_rms=loop.position_rms,
         chi_squared=chi,
         reach=reach,

@@ -149,6 +149,46 @@ def combined(
     return Combination(places, agree, rms, jacobians)
 
 
+def shared_light(
+    stamps: Stamps, found: NDArray[np.float64], errors: NDArray[np.float64], count: int
+) -> NDArray[np.float64]:
+    """(n, 2) flux and sky of each star, the mean over its images, as each image shows them.
+
+    Exposures may count a star's light by factors of their own, which are fitted.
+
+    Parameters
+    ----------
+    stamps
+        n images of stars.
+    found, errors
+        (n, 4) flux, x, y, sky of each, fitted alone; images with an error of 0 do not count.
+    count
+        Number of exposures.
+    """
+    factors = np.ones(count)
+    flux, error = found[:, 0], errors[:, 0]
+    for _ in range(ROUNDS):
+        factor = factors[stamps.exposure]
+        mean = _mean_of_stars(stamps, flux / factor, error / factor)
+        ratio = np.where((error > 0) & (mean > 0), flux / mean, np.nan)
+        factors = np.array(
+            [np.nanmedian(ratio[stamps.exposure == number]) for number in range(count)]
+        )
+    sky = _mean_of_stars(stamps, found[:, 3], errors[:, 3])
+    return np.stack([mean * factor, sky], axis=1)
+
+
+def _mean_of_stars(
+    stamps: Stamps, values: NDArray[np.float64], errors: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(n,) mean of each star's values over its images."""
+    counts = errors > 0
+    weight = np.where(counts, 1 / np.where(counts, errors, 1) ** 2, 0)
+    total = np.bincount(stamps.star, weight)
+    mean = np.bincount(stamps.star, weight * values) / np.where(total > 0, total, 1)
+    return mean[stamps.star]
+
+
 def _to_frame(
     exposures: Sequence[Exposure], stamps: Stamps, found: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

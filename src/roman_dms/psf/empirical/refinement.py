@@ -11,17 +11,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from roman_dms.psf.empirical.elimination import Elimination, slopes
+from roman_dms.psf.empirical.elimination import Elimination, star_columns
 from roman_dms.psf.empirical.model import Model, in_chunks
 from roman_dms.psf.empirical.sampling import spread
 from roman_dms.psf.empirical.stamps import Stamps
 
-ROLL_OFF = 0.15
+ROLL_OFF = 0.1
 """Width of the filter's edge beyond the cutoff, as a part of it."""
+
+RIDGE = 1e-3
+"""Added to the normal equations, scaled so that a sample that is well known has about 1: what
+pixels hardly tell of, as frequencies near the cutoff, moves slowly and not by their noise."""
 
 MOST_STEPS = 40
 """Of the conjugate gradients."""
@@ -114,49 +119,97 @@ def refine(
     psf = model.pixels(stamps, places, shares, workers)
     weights = pixel_weights(stamps, psf, found[:, 0], model_error)
     residual = stamps.light - flux * psf - found[:, 3, None, None]
-    amplitude = flux.astype(np.float32)
-    information = weights * amplitude**2
-    along = slopes(model, stamps, places, shares, jacobians, workers)
-    light = (along[0] * amplitude, along[1] * amplitude)
-    weighted = Elimination.of(weights, psf, light, stamps.star).weighted
-    x, y = np.ascontiguousarray(places.T)
-    mixtures = model.mixtures(x, y)
-    none = np.zeros_like(shares)
-
-    def transpose(pixels: NDArray[np.float32], modes: NDArray[np.float32]) -> NDArray[np.float64]:
-        parts = in_chunks(
-            len(stamps), lambda i, j: _spread(model, stamps, pixels, modes, x, y, i, j), workers
-        )
-        return model.dense(np.sum(np.array(parts), axis=0)).astype(float)
-
-    def normal(dense: NDArray[np.float64]) -> NDArray[np.float64]:
-        trial = model.with_corrections(model.patches(dense))
-        pixels = weighted(trial.pixels(stamps, places, none, workers) * amplitude)
-        return transpose(pixels * amplitude, mixtures)
-
-    alike = np.ones((len(stamps), 1), np.float32)
-    weight = _by_radius(transpose(information, alike)[0], model.middle)
-    scale = 1 / np.sqrt(weight)
+    columns = star_columns(model, stamps, found[:, 0], places, shares, jacobians, workers)
+    stars = Elimination.of(weights, columns, stamps.star, workers)
+    equations = _Equations(model, stamps, places, flux.astype(np.float32), stars, workers)
+    information = weights * equations.amplitude**2
+    weight = _by_radius(equations.over_the_detector(information), model.middle)
     passed = passed_frequencies(weight.shape[0], model.start.oversample, cutoff)
-    gram = _gram(mixtures, information)
-    spread_out = np.linalg.inv(np.linalg.cholesky(gram))  # makes the polynomials orthogonal
-
-    def unscaled(v: NDArray[np.float64]) -> NDArray[np.float64]:
-        return filtered(np.tensordot(spread_out.T, scale * v, axes=1), passed)
-
-    def scaled(v: NDArray[np.float64]) -> NDArray[np.float64]:
-        return scale * np.tensordot(spread_out, filtered(v, passed), axes=1)
-
-    gradient = transpose(weighted(residual.astype(np.float32)) * amplitude, mixtures)
-    step = unscaled(_conjugate_gradients(lambda v: scaled(normal(unscaled(v))), scaled(gradient)))
-    corrections = model.corrections + model.patches(step)
-    scatter = transpose(((weights * flux * residual) ** 2).astype(np.float32), alike)[0]
+    gram = _gram(equations.mixtures, information)
+    scaling = _Scaling(1 / np.sqrt(weight), np.linalg.inv(np.linalg.cholesky(gram)), passed)
+    gradient = equations.transpose(stars.weighted(residual.astype(np.float32)))
+    step = scaling.step(
+        _conjugate_gradients(
+            lambda v: scaling.gradient(equations.normal(scaling.step(v))) + RIDGE * v,
+            scaling.gradient(gradient),
+        )
+    )
+    scatter = equations.over_the_detector(((weights * flux * residual) ** 2).astype(np.float32))
     return Refinement(
-        model.with_corrections(corrections),
+        model.with_corrections(model.corrections + model.patches(step)),
         _variance(_by_radius(scatter, model.middle) / weight**2, passed),
         np.asarray(np.linalg.inv(gram), np.float64),
         _change(model, step),
     )
+
+
+@dataclass(frozen=True)
+class _Equations:
+    """The pixels' equations for the corrections, without what stars are free in."""
+
+    model: Model
+    stamps: Stamps
+    places: NDArray[np.float64]
+    amplitude: NDArray[np.float32]
+    """(n, 1, 1) flux in each image."""
+
+    stars: Elimination
+    workers: int
+
+    @cached_property
+    def mixtures(self) -> NDArray[np.float32]:
+        """(n, mode) what part of each polynomial's correction every star has."""
+        return self.model.mixtures(*self.places.T)
+
+    def normal(self, dense: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(mode, D, D) normal equations times corrections (mode, D, D)."""
+        trial = self.model.with_corrections(self.model.patches(dense))
+        none = np.zeros((len(self.stamps), len(self.model.fields)), np.float32)
+        pixels = trial.pixels(self.stamps, self.places, none, self.workers)
+        return self.transpose(self.stars.weighted(pixels * self.amplitude))
+
+    def transpose(self, pixels: NDArray[np.float32]) -> NDArray[np.float64]:
+        """(mode, D, D) pixels (n, P, P) back on the samples that they are made of."""
+        return self._spread(pixels * self.amplitude, self.mixtures)
+
+    def over_the_detector(self, pixels: NDArray[np.float32]) -> NDArray[np.float64]:
+        """(D, D) sum over all stars, wherever they are."""
+        return self._spread(pixels, np.ones((len(self.stamps), 1), np.float32))[0]
+
+    def _spread(
+        self, pixels: NDArray[np.float32], modes: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        stamps, shape = self.stamps, (modes.shape[1], *self.model.corrections.shape[1:])
+        x, y = np.ascontiguousarray(self.places.T)
+
+        def part(start: int, stop: int) -> NDArray[np.float32]:
+            out = np.zeros(shape, np.float32)
+            spread(start, stop, pixels, modes, x, y, stamps.column, stamps.row, out)
+            return out
+
+        parts = in_chunks(len(stamps), part, self.workers)
+        return self.model.dense(np.sum(np.array(parts), axis=0)).astype(float)
+
+
+@dataclass(frozen=True)
+class _Scaling:
+    """Unknowns in which all samples and modes are about equally well known."""
+
+    scale: NDArray[np.float64]
+    """(D, D) standard error of a sample by its own pixels."""
+
+    spread_out: NDArray[np.float64]
+    """(mode, mode) makes the polynomials orthogonal over the stars."""
+
+    passed: NDArray[np.float64]
+
+    def step(self, v: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(mode, D, D) corrections of scaled unknowns."""
+        return filtered(np.tensordot(self.spread_out.T, self.scale * v, axes=1), self.passed)
+
+    def gradient(self, v: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The transpose of :meth:`step`."""
+        return self.scale * np.tensordot(self.spread_out, filtered(v, self.passed), axes=1)
 
 
 def _change(model: Model, step: NDArray[np.float64]) -> float:
@@ -168,21 +221,6 @@ def _change(model: Model, step: NDArray[np.float64]) -> float:
     side = (np.arange(len(change)) - model.middle) / model.start.oversample
     within = np.hypot(*np.meshgrid(side, side)) < model.half
     return float(np.abs(change[within]).max() / model.start.samples.max())
-
-
-def _spread(
-    model: Model,
-    stamps: Stamps,
-    pixels: NDArray[np.float32],
-    mixtures: NDArray[np.float32],
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    start: int,
-    stop: int,
-) -> NDArray[np.float32]:
-    out = np.zeros((mixtures.shape[1], *model.corrections.shape[1:]), np.float32)
-    spread(start, stop, pixels, mixtures, x, y, stamps.column, stamps.row, out)
-    return out
 
 
 def _gram(mixtures: NDArray[np.float32], information: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -49,7 +49,12 @@ def kept_pixels(
 
 def whole_cores(whole: Stamps, clipped: Stamps) -> NDArray[np.bool_]:
     """(n,) which stars have all pixels near their middle, and enough of the others."""
-    side = np.arange(-whole.half, whole.half + 1)
-    core = np.hypot(*np.meshgrid(side, side)) <= CORE
+    core = core_pixels(whole.half)
     enough = clipped.good.sum(axis=(1, 2)) > (1 - MOST_CLIPPED) * whole.good.sum(axis=(1, 2))
     return enough & clipped.good[:, core].all(axis=1)
+
+
+def core_pixels(half: int) -> NDArray[np.bool_]:
+    """(P, P) the pixels near a star's middle."""
+    side = np.arange(-half, half + 1)
+    return np.hypot(*np.meshgrid(side, side)) <= CORE
