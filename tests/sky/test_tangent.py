@@ -28,6 +28,14 @@ def test_sky_gwcs_and_fits_keywords_agree(plane):
 
 
 @pytest.mark.parametrize("plane", PLANES)
+def test_positions_have_the_pixels_of_the_fits_keywords(plane):
+    ra, dec = plane.ra + np.array([0.0, 0.3, -1.2]), plane.dec - np.array([0.01, 0.2, 0.5])
+    expected = WCS(plane.header()).world_to_pixel_values(ra, dec)
+    assert np.abs(np.subtract(plane.pixels(ra, dec), expected)).max() < 1e-6
+    assert np.isnan(plane.pixels(plane.ra + 180, -plane.dec)).all()
+
+
+@pytest.mark.parametrize("plane", PLANES)
 def test_areas_of_pixels_are_those_of_spherical_rectangles(plane):
     areas = plane.pixel_areas(SHAPE)
     for x, y in ((0, 0), (399, 499)):

@@ -15,6 +15,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from roman_dms.errors import FormatError
+from roman_dms.sky.tangent import gnomonic, tan_header
 
 _DEGREES = range(3, 10)
 """SIP allows up to 9."""
@@ -105,13 +106,9 @@ class _TangentPlane:
         self, wcs: gwcs.WCS, x: NDArray[np.float64], y: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """(n, 2): plane coordinates xi (east), eta (north) of pixels [deg]."""
-        ra, dec = np.deg2rad(wcs(x, y, with_bounding_box=False))
-        ra0, dec0 = np.deg2rad((self.ra, self.dec))
-        cos_delta = np.cos(ra - ra0)
-        depth = np.sin(dec0) * np.sin(dec) + np.cos(dec0) * np.cos(dec) * cos_delta
-        east = np.cos(dec) * np.sin(ra - ra0)
-        north = np.cos(dec0) * np.sin(dec) - np.sin(dec0) * np.cos(dec) * cos_delta
-        return np.rad2deg(np.stack([east, north], axis=-1) / depth[..., None])
+        ra, dec = wcs(x, y, with_bounding_box=False)
+        east, north, _ = gnomonic(ra, dec, self.ra, self.dec)
+        return np.rad2deg(np.stack([east, north], axis=-1))
 
 
 def _extent(
@@ -189,16 +186,7 @@ def _powers(degree: int) -> list[tuple[int, int]]:
 
 
 def _linear_header(plane: _TangentPlane, cd: NDArray[np.float64]) -> fits.Header:
-    header = fits.Header()
-    header["WCSAXES"] = (2, "number of coordinate axes")
-    header["CTYPE1"] = ("RA---TAN-SIP", "right ascension, tangent plane with SIP")
-    header["CTYPE2"] = ("DEC--TAN-SIP", "declination, tangent plane with SIP")
-    header["CUNIT1"] = header["CUNIT2"] = "deg"
-    header["RADESYS"] = ("ICRS", "frame of the coordinates")
-    header["CRPIX1"] = (plane.x + 1, "reference column, counted from 1 [pixel]")
-    header["CRPIX2"] = (plane.y + 1, "reference row, counted from 1 [pixel]")
-    header["CRVAL1"] = (plane.ra, "right ascension of the reference pixel [deg]")
-    header["CRVAL2"] = (plane.dec, "declination of the reference pixel [deg]")
+    header = tan_header(plane.ra, plane.dec, plane.x, plane.y, "-SIP")
     for i, j in np.ndindex(2, 2):
         header[f"CD{i + 1}_{j + 1}"] = (cd[i, j], "[deg / pixel]")
     return header

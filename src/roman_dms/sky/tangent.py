@@ -113,12 +113,20 @@ class TangentPlane:
         dec = np.rad2deg(np.arctan2(sine + eta * cosine, np.hypot(xi, below)))
         return np.mod(ra, 360), dec
 
+    def pixels(self, ra: Values | float, dec: Values | float) -> tuple[Values, Values]:
+        """Columns and rows of positions [deg]; NaN from 90 degrees of the tangent point on."""
+        xi, eta, depth = gnomonic(ra, dec, self.ra, self.dec)
+        seen = np.where(depth > 0, 1.0, np.nan)
+        (a, b), (c, d) = self.matrix
+        step = np.deg2rad(self.scale / 3600)
+        return self.x + seen * (a * xi + c * eta) / step, self.y + seen * (b * xi + d * eta) / step
+
     def position_angle(self, x: float, y: float) -> float:
         """Angle of the y axis at a pixel, from north to east, in [0, 360) [deg]."""
         half = 10.0
         (ra0, ra1), (dec0, dec1) = self.sky(np.array([x, x]), np.array([y - half, y + half]))
         ra, dec = self.sky(x, y)
-        vectors = [_unit(a, b) for a, b in ((ra0, dec0), (ra1, dec1))]
+        vectors = [unit_vectors(a, b) for a, b in ((ra0, dec0), (ra1, dec1))]
         up = vectors[1] - vectors[0]
         lon, lat = np.deg2rad(ra), np.deg2rad(dec)
         east = np.array([-np.sin(lon), np.cos(lon), 0 * lon])
@@ -143,21 +151,64 @@ class TangentPlane:
 
     def header(self) -> fits.Header:
         """The same as keywords of FITS; nothing is lost."""
-        header = fits.Header()
-        header["WCSAXES"] = (2, "number of coordinate axes")
-        header["CTYPE1"] = ("RA---TAN", "right ascension, tangent plane")
-        header["CTYPE2"] = ("DEC--TAN", "declination, tangent plane")
-        header["CUNIT1"] = header["CUNIT2"] = "deg"
-        header["RADESYS"] = ("ICRS", "frame of the coordinates")
-        header["CRPIX1"] = (self.x + 1, "[pixel] tangent point, from 1")
-        header["CRPIX2"] = (self.y + 1, "[pixel] tangent point, from 1")
-        header["CRVAL1"] = (self.ra, "[deg] tangent point")
-        header["CRVAL2"] = (self.dec, "[deg] tangent point")
+        header = tan_header(self.ra, self.dec, self.x, self.y)
         header["LONPOLE"] = (180.0, "[deg] north along +y, at a pole too")
         header["CDELT1"] = header["CDELT2"] = self.scale / 3600
         for i, j in np.ndindex(2, 2):
             header[f"PC{i + 1}_{j + 1}"] = self.matrix[i][j]
         return header
+
+
+def tan_header(ra: float, dec: float, x: float, y: float, distortion: str = "") -> fits.Header:
+    """Keywords of a tangent plane in FITS but for its scale and orientation.
+
+    Parameters
+    ----------
+    ra, dec
+        The tangent point, ICRS [deg].
+    x, y
+        Its pixel, counted from 0.
+    distortion
+        What follows the projection in CTYPE, as ``-SIP``.
+    """
+    header = fits.Header()
+    header["WCSAXES"] = (2, "number of coordinate axes")
+    header["CTYPE1"] = (f"RA---TAN{distortion}", "right ascension, tangent plane")
+    header["CTYPE2"] = (f"DEC--TAN{distortion}", "declination, tangent plane")
+    header["CUNIT1"] = header["CUNIT2"] = "deg"
+    header["RADESYS"] = ("ICRS", "frame of the coordinates")
+    header["CRPIX1"] = (x + 1, "[pixel] tangent point, from 1")
+    header["CRPIX2"] = (y + 1, "[pixel] tangent point, from 1")
+    header["CRVAL1"] = (ra, "[deg] tangent point")
+    header["CRVAL2"] = (dec, "[deg] tangent point")
+    return header
+
+
+def gnomonic(
+    ra: Values | float, dec: Values | float, ra0: Values | float, dec0: Values | float
+) -> tuple[Values, Values, Values]:
+    """Positions on planes that touch the sphere at ``ra0``, ``dec0`` (broadcast) [deg].
+
+    Returns
+    -------
+    tuple
+        Offsets to the east and to the north on the plane [radian at the tangent point], and
+        the cosine of the distance from it, which is positive where the plane is seen at all.
+    """
+    lon, lat = np.deg2rad(np.subtract(ra, ra0)), np.deg2rad(dec)
+    sine0, cosine0 = np.sin(np.deg2rad(dec0)), np.cos(np.deg2rad(dec0))
+    sine, cosine = np.sin(lat), np.cos(lat)
+    ahead = cosine * np.cos(lon)
+    depth = sine0 * sine + cosine0 * ahead
+    with np.errstate(divide="ignore", invalid="ignore"):
+        east, north = cosine * np.sin(lon) / depth, (cosine0 * sine - sine0 * ahead) / depth
+    return east, north, depth
+
+
+def unit_vectors(ra: Values | float, dec: Values | float) -> Values:
+    """(..., 3): directions of positions [deg]."""
+    lon, lat = np.deg2rad(ra), np.deg2rad(dec)
+    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
 
 
 def north_up(position_angle: float = 0.0) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -170,8 +221,3 @@ def north_up(position_angle: float = 0.0) -> tuple[tuple[float, float], tuple[fl
     """
     cosine, sine = np.cos(np.deg2rad(position_angle)), np.sin(np.deg2rad(position_angle))
     return (float(-cosine), float(sine)), (float(sine), float(cosine))
-
-
-def _unit(ra: Values, dec: Values) -> Values:
-    lon, lat = np.deg2rad(ra), np.deg2rad(dec)
-    return np.array([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])

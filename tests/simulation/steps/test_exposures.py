@@ -8,6 +8,7 @@ import galsim.roman
 import numpy as np
 import pytest
 from astropy.table import Table
+from scipy.ndimage import convolve
 
 from roman_dms.errors import FileError, UsageError
 from roman_dms.formats import read_rate_image, read_raw_exposure
@@ -144,6 +145,26 @@ def test_truth_image_is_what_fell_on_the_detector(raw, image):
     assert gain == pytest.approx(1.79, rel=0.01)
     assert hits[:, 0].max() <= 18
     assert hits[:, 1:].max() < 1016
+
+
+def test_pixels_of_the_image_are_coupled(raw, image):
+    """The brightest star is its light, convolved with GalSim's kernel, within the errors."""
+    with asdf.open(raw[3], memmap=False) as file:
+        light = np.array(file["rate"], float)
+    product, truth, _ = image
+    gain = np.median(light) / np.median(product.data)
+    kernel = galsim.roman.ipc_kernel.array[::-1, ::-1]  # which GalSim correlates
+    seen = convolve(light, kernel / kernel.sum(), mode="constant")
+    star = truth[np.argmax(truth["rate"] * (truth["type"] == "PSF"))]
+    x, y = round(star["x"]), round(star["y"])
+    part = np.s_[y - 4 : y + 5, x - 4 : x + 5]
+    chi2 = [
+        np.mean(((gain * product.data - expected)[part] / (gain * product.err[part])) ** 2)
+        for expected in (seen, light)
+    ]
+    assert chi2[0] < 1.6  # four standard deviations of the mean of 81
+    assert chi2[1] > 20
+    assert product.meta["ref_file.ipc"] == "roman_wfi_ipc_0001.asdf"
 
 
 def test_raw_counts_rise_with_the_light(request_, tmp_path):

@@ -27,9 +27,9 @@ from roman_dms.simulation.steps.mosaic import (
     write_mosaic,
 )
 from roman_dms.simulation.steps.pointing import pointing_of
-from roman_dms.simulation.steps.sky_cells import SkyCell, free_field, sky_cell
 from roman_dms.sky.distortion import distortion_model
 from roman_dms.sky.tangent import TangentPlane
+from roman_dms.sky.tessellation import MISSION, SkyCell, free_field
 from roman_dms.sky.wcs import build_wcs
 
 SIGMA = 2.0
@@ -54,7 +54,7 @@ def psf():
 @pytest.fixture(scope="module")
 def field():
     """A corner of a sky cell, two degrees from where its plane touches the sky."""
-    plane = sky_cell("270p65x50y50").plane
+    plane = MISSION.named("270p65x50y50").plane
     return SkyCell(None, dataclasses.replace(plane, x=-90000.0, y=95000.0), (120, 150))
 
 
@@ -203,7 +203,7 @@ def test_the_psf_is_turned_as_the_detector_is():
 
 def test_the_missions_library_opens_what_is_written(field, psf, tmp_path, monkeypatch):
     monkeypatch.setattr(step, "mosaic_psf", lambda _cell, _request: psf)
-    cell = dataclasses.replace(sky_cell("270p65x50y50"), shape=(64, 80))
+    cell = dataclasses.replace(MISSION.named("270p65x50y50"), shape=(64, 80))
     scene = stars(cell, [(30, 40)])
     paths = write_mosaic(scene, cell, REQUEST, tmp_path / "m_coadd.asdf")
     assert [path.name for path in paths] == ["m_coadd.asdf", "m_truth.parquet"]

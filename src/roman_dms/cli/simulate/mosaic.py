@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from roman_dms.simulation.steps.sky_cells import SkyCell
+    from roman_dms.sky.tessellation import SkyCell
 
 
 @click.command()
@@ -115,7 +115,7 @@ def command(scene: Path, output: Path | None, **options: Any) -> None:
 
 def _cell(options: dict[str, Any]) -> SkyCell:
     from roman_dms.errors import UsageError
-    from roman_dms.simulation.steps import sky_cells
+    from roman_dms.sky.tessellation import MISSION, free_field
 
     name, ra, dec, size = (options[key] for key in ("cell", "ra", "dec", "size"))
     if (name is None) == (ra is None) or (ra is None) != (dec is None):
@@ -125,14 +125,15 @@ def _cell(options: dict[str, Any]) -> SkyCell:
     if size is not None:
         if name is not None:
             raise UsageError("A sky cell has its own size.", "--size with --ra and --dec alone")
-        return sky_cells.free_field(ra, dec, size, scale=options["scale"])
+        return free_field(ra, dec, size, scale=options["scale"])
     if options["context"] is None and options["store"] is None:
-        return sky_cells.sky_cell(name) if name is not None else sky_cells.sky_cell_at(ra, dec)
+        return MISSION.named(name) if name is not None else MISSION.at(ra, dec)
     from roman_dms.references.overlay import open_context
+    from roman_dms.references.sky_cells import sky_cells_of
     from roman_dms.references.store import ReferenceStore
 
     selection = open_context(ReferenceStore(options["store"]), options["context"])
-    cells = sky_cells.sky_cells_of(selection)
+    cells = sky_cells_of(selection)
     return cells.named(name) if name is not None else cells.at(ra, dec)
 
 

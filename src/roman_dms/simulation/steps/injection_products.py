@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
-from scipy.ndimage import convolve
 
 from roman_dms.errors import FormatError, MetadataError, UsageError
 from roman_dms.instrument.detectors import Detector
@@ -23,7 +22,6 @@ from roman_dms.products.reference import (
     Flat,
     Gain,
     InverseLinearity,
-    Ipc,
     Linearity,
     Reference,
     Saturation,
@@ -33,6 +31,8 @@ from roman_dms.references.selected import SelectedReferences
 from roman_dms.simulation.injection import Response, add_to_rate, add_to_resultants
 from roman_dms.simulation.mosaic_injection import add_to_mosaic, overlap_kernel, photon_scale
 from roman_dms.simulation.scenes.scene import Scene
+from roman_dms.simulation.signatures.interpixel_capacitance import coupled
+from roman_dms.simulation.steps.capacitance import capacitance_of
 from roman_dms.simulation.steps.injected_light import (
     Frame,
     InjectionSettings,
@@ -43,11 +43,11 @@ from roman_dms.simulation.steps.injected_light import (
     wcs_of,
 )
 from roman_dms.simulation.steps.mosaic import MosaicRequest, mosaic_psf
-from roman_dms.simulation.steps.sky_cells import SkyCell
 from roman_dms.simulation.steps.view import view_of
 from roman_dms.sky.distortion import distortion_model
 from roman_dms.sky.pixel_map import pixel_map
 from roman_dms.sky.tangent import TangentPlane
+from roman_dms.sky.tessellation import SkyCell
 
 Image = NDArray[np.float32]
 
@@ -107,9 +107,10 @@ def into_raw(
     level = data[science]
     if shift.any():
         level = np.clip(level + shift, 0, 65535).astype(np.uint16)
+    capacitance = capacitance_of(references, raw.meta)
     added = add_to_resultants(
-        level, rate, response, raw.meta.read_pattern, settings.seed,
-        noise=settings.noise, kernel=_capacitance(references, raw.meta), workers=settings.workers,
+        level, rate, response, raw.meta.read_pattern, settings.seed, noise=settings.noise,
+        kernel=None if capacitance is None else capacitance[1], workers=settings.workers,
     )  # fmt: skip
     if shift.any():
         raised = data[science] + (added.astype(np.int32) - level)
@@ -147,18 +148,6 @@ def _loaded(
             "choose another context with --context",
         )
     return {kind: reference[1] for kind, reference in found.items() if reference}
-
-
-def _capacitance(references: SelectedReferences, meta: Metadata) -> NDArray[np.float64] | None:
-    """The kernel of interpixel capacitance; none where the context says N/A."""
-    found = references.load(meta, {"ipc": Ipc})["ipc"]
-    if found is None:
-        return None
-    name, reference = found
-    assert isinstance(reference, Ipc)
-    if reference.data.shape != (3, 3):
-        raise FormatError(f"The kernel of {name} has the shape {reference.data.shape}.", "(3, 3)")
-    return reference.data.astype(np.float64)
 
 
 def _on_board(raw: RawExposure) -> NDArray[np.int32]:
@@ -207,8 +196,8 @@ def _coupled(rate: Image, image: RateImage, settings: InjectionSettings) -> Imag
     """Light as interpixel capacitance shows it, where reference data tell its kernel."""
     if settings.references is None:
         return rate
-    kernel = _capacitance(settings.references, image.meta)
-    return rate if kernel is None else convolve(rate, kernel, mode="constant")
+    found = capacitance_of(settings.references, image.meta)
+    return rate if found is None else coupled(rate, found[1])
 
 
 def _photometric_gain(meta: Metadata) -> float:

@@ -26,10 +26,10 @@ from roman_dms.simulation.drawing.image import draw
 from roman_dms.simulation.mosaic_noise import Exposures, measured
 from roman_dms.simulation.scenes.scene import Scene
 from roman_dms.simulation.steps.mosaic_metadata import mosaic_metadata
-from roman_dms.simulation.steps.sky_cells import SkyCell
 from roman_dms.simulation.steps.sources import pixel_sources, truth_table, visible
 from roman_dms.sky.observatory import observatory_position
 from roman_dms.sky.pixel_map import pixel_map
+from roman_dms.sky.tessellation import SkyCell
 
 Image = NDArray[np.float32]
 
@@ -100,7 +100,7 @@ def simulate_mosaic(
     scene
         What is in the sky; whatever the mosaic does not show is left out.
     cell
-        Which pixels; see ``simulation.steps.sky_cells``.
+        Which pixels; see ``sky.tessellation``.
     request
         How it is exposed.
     psf

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from roman_dms import __version__
 from roman_dms.instrument.throughput import PIXEL_SCALE
 from roman_dms.products.metadata import Metadata
-from roman_dms.simulation.steps.metadata import MAD_TO_SIGMA
-from roman_dms.simulation.steps.sky_cells import SkyCell
-from roman_dms.sky.wcs import s_region
+from roman_dms.products.mosaic_metadata import mosaic_statistics, wcsinfo_of
+from roman_dms.sky.tessellation import SkyCell
 
 
 def mosaic_metadata(
@@ -80,9 +79,9 @@ def mosaic_metadata(
                 "pointings": exposures,
                 "weight_type": "ivm",
             },
-            "statistics": _statistics(data),
+            "statistics": mosaic_statistics(data),
             "wcs": wcs,
-            "wcsinfo": wcsinfo_of(cell) | {"s_region": s_region(wcs)},
+            "wcsinfo": wcsinfo_of(cell),
         }
     )
 
@@ -92,29 +91,6 @@ def stem(cell: SkyCell, element: str) -> str:
     ra, dec = cell.centre
     place = cell.name or f"{ra:.4f}{'p' if dec >= 0 else 'm'}{abs(dec):.4f}"
     return f"r00001_p_{place}_{element.lower()}"
-
-
-def wcsinfo_of(cell: SkyCell) -> dict[str, Any]:
-    """RAD's ``wcsinfo`` of a mosaic, but for its footprint."""
-    plane, (rows, columns) = cell.plane, cell.shape
-    middle = (columns - 1) / 2, (rows - 1) / 2
-    ra, dec = cell.centre
-    return {
-        "ra_ref": plane.ra,
-        "dec_ref": plane.dec,
-        "x_ref": plane.x,
-        "y_ref": plane.y,
-        "pixel_scale_ref": plane.scale / 3600,
-        "pixel_scale": plane.scale_at(*middle) / 3600,
-        "projection": "TAN",
-        "image_shape": [columns, rows],
-        "ra": ra,
-        "dec": dec,
-        "orientation": plane.position_angle(*middle),
-        "orientation_ref": plane.position_angle(plane.x, plane.y),
-        "skycell_name": cell.name,
-        "rotation_matrix": [list(row) for row in plane.matrix],
-    }
 
 
 def _isot(time: Time) -> Time:
@@ -132,12 +108,3 @@ def _observation() -> dict[str, Any]:
 def _program() -> dict[str, Any]:
     unknown = ("investigator_name", "category", "subcategory", "science_category")
     return dict.fromkeys(unknown) | {"title": "simulation"}
-
-
-def _statistics(data: NDArray[np.float32]) -> dict[str, float]:
-    median = float(np.median(data))
-    return {
-        "image_median": median,
-        "image_rms": MAD_TO_SIGMA * float(np.median(np.abs(data - median))),
-        "good_pixel_fraction": 1.0,
-    }
