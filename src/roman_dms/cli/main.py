@@ -12,15 +12,18 @@ from roman_dms.cli.lazy import LazyGroup
 
 COMMANDS = {
     "align": "Align exposures to the stars of Gaia.",
+    "associate": "Sort images into associations, one a mosaic.",
     "calibrate": "Calibrate raw exposures: L1 to L2.",
     "catalog": "Find and measure the sources of an image.",
     "convert": "Convert L2 between ASDF and FITS, without loss.",
     "info": "Tell at a glance what a file is.",
+    "mosaic": "Combine images into mosaics of sky cells: L2 to L3.",
     "preview": "Draw a product as a PNG.",
     "psf": "Point-spread functions: build, query, match, validate.",
     "recipe": "Show the steps of a recipe and their parameters.",
     "references": "Reference data: bootstrap, select, submit, serve.",
     "simulate": "Simulate scenes, exposures, mosaics and visits.",
+    "skycells": "The tessellation of the sky: find, list and draw its cells.",
     "validate": "Check products against the mission's schemas (RAD).",
 }
 """The commands, each a module of this package, and what they are for."""

@@ -8,24 +8,27 @@ import click
 
 
 @click.command()
-@click.argument("path", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("name", required=False, default="exposure", metavar="[NAME|FILE]")
 @click.option("--describe", is_flag=True, help="Describe every step and parameter.")
-def command(path: Path | None, describe: bool) -> None:
-    """Print the default recipe from L1 to L2, or check and describe one of yours.
+def command(name: str, describe: bool) -> None:
+    """Print a recipe of the system, or check and describe one of yours.
+
+    The system has two: exposure (L1 to L2) and mosaic (L2 to L3).
 
     \b
     rdms recipe > mine.toml      a copy to edit
+    rdms recipe mosaic           the way to mosaics
     rdms recipe mine.toml        is it right?
     rdms recipe --describe       what every parameter means
     """
-    from roman_dms.recipes import EXPOSURE, load
+    from roman_dms.recipes import RECIPES, load
 
-    if path is None and not describe:
-        click.echo(EXPOSURE.read_text(), nl=False)
+    if name in RECIPES and not describe:
+        click.echo(RECIPES[name].read_text(), nl=False)
         return
-    recipe = load(path)
+    recipe = load(RECIPES.get(name, Path(name)))
     if not describe:
-        click.echo(f"{path} is right: {', '.join(recipe.names)}")
+        click.echo(f"{name} is right: {', '.join(recipe.names)}")
         return
     click.echo(recipe.description)
     for entry in recipe.steps:
