@@ -24,28 +24,35 @@ from simulation_side_by_side import prepare
 from roman_dms.formats.associations import write_association
 from roman_dms.mosaics.steps.associations import cell_information
 from roman_dms.products.association import Association
+from roman_dms.references.sky_cells import write_sky_cells
 from roman_dms.sky.tessellation import MISSION
 
 CELL = "270p65x69y50"
 """Where images are simulated."""
 
 EXPOSURES = 8
+RDMS = Path(sys.executable).parent / "rdms"
 
 
-def simulated(work):
-    """Eight exposures of one detector, aimed at the middle of the cell, and their truth."""
-    folder = work / "mosaic" / "l2"
+def simulated(work, store):
+    """Eight exposures of a field of stars and galaxies, and their truth."""
+    scene, (ra, dec) = work / "mosaic" / "scene.parquet", MISSION.named(CELL).centre
+    if not scene.exists():
+        scene.parent.mkdir(parents=True, exist_ok=True)
+        run([RDMS, "simulate", "scene", "--ra", ra, "--dec", dec, "--radius", 0.1, "-o", scene])
+    return exposures(work / "mosaic" / "l2", scene, store or (lambda: prepare(work)))
+
+
+def exposures(folder, scene, store):
+    """Eight dithered exposures of a scene by one detector, aimed at the middle of the cell."""
     files = sorted(folder.glob("*_cal.asdf"))
     if len(files) < EXPOSURES:
-        ra, dec = MISSION.named(CELL).centre
-        rdms, place = Path(sys.executable).parent / "rdms", ("--ra", ra, "--dec", dec)
-        scene, plan = work / "mosaic" / "scene.parquet", work / "mosaic" / "plan.sim.ecsv"
         folder.mkdir(parents=True, exist_ok=True)
-        run([rdms, "simulate", "scene", *place, "--radius", 0.1, "-o", scene])
-        run([rdms, "simulate", "plan", *place, "--aim", "WFI01", "--dithers", EXPOSURES,
-             "--pattern", "sub", "-o", plan])  # fmt: skip
-        run([rdms, "simulate", "visit", plan, "--scene", scene, "--level", 2, "-o", folder,
-             "--store", prepare(work)])  # fmt: skip
+        (ra, dec), plan = MISSION.named(CELL).centre, folder / "plan.sim.ecsv"
+        run([RDMS, "simulate", "plan", "--ra", ra, "--dec", dec, "--aim", "WFI01",
+             "--dithers", EXPOSURES, "--pattern", "sub", "-o", plan])  # fmt: skip
+        run([RDMS, "simulate", "visit", plan, "--scene", scene, "--level", 2, "-o", folder,
+             "--store", store() if callable(store) else store, "--quiet"])  # fmt: skip
         files = sorted(folder.glob("*_cal.asdf"))
     return files
 
@@ -70,7 +77,9 @@ def ours(association, work):
 def romancal(association, cell, work, name, **environment):
     """The same; its steps are those of the one process."""
     store, timings, cells = work / "crds", work / f"{name}.json", work / "skycells.asdf"
-    run([Path(sys.executable).parent / "rdms", "skycells", "table", "--name", cell, "-o", cells])
+    region = MISSION.region_at(*np.array(MISSION.named(cell).centre)[:, np.newaxis]).item()
+    # the peer counts rows of the table for numbers of regions, so that it must begin at the first
+    write_sky_cells(MISSION, range(region + 1), cells)
     (store / "config" / "roman").mkdir(parents=True, exist_ok=True)
     (store / "config" / "roman" / "server_config").write_text(repr(OFFLINE))
     output = work / f"{name}_coadd.asdf"
@@ -127,9 +136,10 @@ def main() -> None:
     parser.add_argument("--images", nargs="*", type=int, default=[2, EXPOSURES])
     parser.add_argument("--only", nargs="*", choices=("romancal", "tuned"))
     parser.add_argument("--work", type=Path, default=HERE / "work")
+    parser.add_argument("--store", type=Path, help="reference store; bootstrapped where omitted")
     options = parser.parse_args()
     root = options.work.resolve()
-    files = sorted(options.l2) or simulated(root)
+    files = sorted(options.l2) or simulated(root, options.store)
     lines = []
     for count in options.images:
         work = root / "mosaic" / f"{count}_images"

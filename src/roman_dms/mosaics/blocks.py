@@ -104,7 +104,7 @@ def make_block(
     parts: list[Warped | None] = [None] * images
     times = [0.0] * images
     for one, of in zip(contributions, warped, strict=True):
-        parts[one.number], times[one.number] = of.part(area), one.exposure_time
+        parts[one.number], times[one.number] = of, one.exposure_time
     sums = combined(parts, times, area)
     return MadeBlock(area, sums, tuple(found))
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from roman_dms.errors import UsageError
@@ -75,36 +76,81 @@ class Sums:
         common = self.area.within(warped.area)
         if common is None:
             return
-        at, part = self.area.slices(common), warped.part(common)
-        self.light[at] += part.light
-        self.weight[at] += part.weight
-        for name, variance in part.variances.items():
-            self.variances[name][at] += variance
-        contributes = part.weight > 0
+        to = common.x0 - self.area.x0, common.y0 - self.area.y0
+        start = common.x0 - warped.area.x0, common.y0 - warped.area.y0
+        size = common.columns, common.rows
         plane, bit = divmod(index, PLANE)
-        self.context[plane][at] |= contributes * np.uint32(1 << bit)
-        self.exposure_time[at] += contributes * exposure_time
+        _accumulate(warped.light, start, size, to, self.light)
+        _accumulate(warped.weight, start, size, to, self.weight)
+        for name, variance in warped.variances.items():
+            _accumulate(variance, start, size, to, self.variances[name])
+        _note(
+            warped.weight,
+            start,
+            size,
+            to,
+            np.uint32(1 << bit),
+            float(exposure_time),
+            self.context[plane],
+            self.exposure_time,
+        )
 
     def combination(self) -> Combination:
         """The mosaic so far."""
-        per_weight = np.full(self.area.shape, np.nan)
-        np.divide(1.0, self.weight, out=per_weight, where=self.weight > 0)
-        data = _product(self.light, per_weight)
-        per_weight *= per_weight
-        variances = {name: _product(sums, per_weight) for name, sums in self.variances.items()}
-        err = np.where(np.isnan(data), data, np.float32(0))
-        for variance in variances.values():
-            err += variance
+        data, err, weight, time = (np.empty(self.area.shape, np.float32) for _ in range(4))
+        _mean(self.light, self.weight, data, weight)
+        err[:] = 0
+        variances = {name: np.empty_like(err) for name in self.variances}
+        for name, sums in self.variances.items():
+            _variance_of_mean(sums, self.weight, variances[name], err)
         np.sqrt(err, out=err)
-        weight, time = self.weight.astype(np.float32), self.exposure_time.astype(np.float32)
+        err[np.isnan(data)] = np.nan
+        time[:] = self.exposure_time
         return Combination(self.area, data, err, weight, variances, self.context, time)
 
 
-def _product(one: NDArray[np.float64], other: NDArray[np.float64]) -> Image:
-    """In single precision, without a double one of full size in between."""
-    made = np.empty(one.shape, np.float32)
-    np.multiply(one, other, out=made, casting="same_kind")
-    return made
+@njit(nogil=True, cache=True)
+def _accumulate(part, start, size, to, total):  # type: ignore[no-untyped-def]
+    """Add a rectangle of one plane to another; corners and sizes are (x, y)."""
+    for row in range(size[1]):
+        one = part[start[1] + row, start[0] : start[0] + size[0]]
+        sums = total[to[1] + row, to[0] : to[0] + size[0]]
+        for column in range(size[0]):
+            sums[column] += one[column]
+
+
+@njit(nogil=True, cache=True)
+def _note(weight, start, size, to, bit, time, context, times):  # type: ignore[no-untyped-def]
+    """Where an exposure has weight, set its bit and count its time; see `_accumulate`."""
+    for row in range(size[1]):
+        one = weight[start[1] + row, start[0] : start[0] + size[0]]
+        bits = context[to[1] + row, to[0] : to[0] + size[0]]
+        sums = times[to[1] + row, to[0] : to[0] + size[0]]
+        for column in range(size[0]):
+            contributes = one[column] > 0
+            bits[column] |= bit if contributes else np.uint32(0)
+            sums[column] += time if contributes else 0.0
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _mean(light, weight, data, single):  # type: ignore[no-untyped-def]
+    """Light over weight, NaN without weight; and the weight in single precision."""
+    for row in range(light.shape[0]):
+        for column in range(light.shape[1]):
+            w = weight[row, column]
+            data[row, column] = light[row, column] / w if w > 0 else np.nan
+            single[row, column] = w
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _variance_of_mean(sums, weight, variance, total):  # type: ignore[no-untyped-def]
+    """Sums over squared weight, NaN without weight; added to a total."""
+    for row in range(sums.shape[0]):
+        for column in range(sums.shape[1]):
+            w = weight[row, column]
+            value = np.float32(sums[row, column] / (w * w) if w > 0 else np.nan)
+            variance[row, column] = value
+            total[row, column] += value
 
 
 def combined(

@@ -59,6 +59,11 @@ class Loaded:
     """Variance where there is only sky, and what light adds [MJy2 / sr2]."""
 
     @property
+    def blind(self) -> bool:
+        """Whether no pixel of the image is usable."""
+        return not np.isfinite(self.noise.mesh).any()
+
+    @property
     def level(self) -> float:
         """The sky: median of its mesh [MJy / sr]."""
         known = self.mesh.level[np.isfinite(self.mesh.level)]

@@ -131,8 +131,8 @@ class ImageOnCell:
     """Surface brightness that is subtracted."""
 
     def on(self, block: Area, weight_type: str) -> Contribution | None:
-        """What it gives to a block; ``None`` where it does not touch it."""
-        if block not in self.ways:
+        """What it gives to a block; ``None`` where it does not touch it, or is blind."""
+        if block not in self.ways or self.loaded.blind:
             return None
         part, way = self.ways[block]
         seen = way.window(part.grown(MARGIN), self.member.shape, AROUND)
