@@ -23,7 +23,7 @@ from roman_dms.mosaics.images import InputImage
 from roman_dms.mosaics.sky_levels import SkyMesh, sky_mesh
 from roman_dms.mosaics.steps.members import Member
 from roman_dms.mosaics.steps.staging import Pool
-from roman_dms.mosaics.weights import SkyNoise, Weighting, sky_noise
+from roman_dms.mosaics.weights import UNKNOWN, SkyNoise, Weighting, sky_noise
 from roman_dms.products.arrays import PixelArray, rows_of
 from roman_dms.sky.tessellation import SkyCell
 
@@ -61,7 +61,7 @@ class Loaded:
     @property
     def blind(self) -> bool:
         """Whether no pixel of the image is usable."""
-        return not np.isfinite(self.noise.mesh).any()
+        return bool((self.noise.mesh >= UNKNOWN).all())
 
     @property
     def level(self) -> float:
