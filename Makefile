@@ -8,7 +8,7 @@ EXPOSURE := r0000101001001001001_0001_wfi01_f158
 
 .PHONY: demo test lint docs bench lock clean
 
-demo: $(VENV)/.run  ## simulate a small visit, calibrate it, align it, draw it
+demo: $(VENV)/.run  ## simulate a small visit, calibrate it, align it, combine it, draw it
 	test -d $(DEMO)/references || $(BIN)/rdms references bootstrap --store $(DEMO)/references --miniature
 	$(BIN)/rdms simulate scene --ra 270 --dec 66 --radius 0.03 -o $(DEMO)/scene.parquet
 	$(BIN)/rdms simulate plan --ra 270 --dec 66 --aim WFI01 --dithers 3 --pattern sub -o $(DEMO)/plan.sim.ecsv
@@ -16,9 +16,11 @@ demo: $(VENV)/.run  ## simulate a small visit, calibrate it, align it, draw it
 	$(BIN)/rdms calibrate $(DEMO)/l1/*_uncal.asdf --store $(DEMO)/references --output $(DEMO)/l2 --quiet
 	$(BIN)/rdms simulate gaia $(DEMO)/scene.parquet -o $(DEMO)/gaia.parquet
 	$(BIN)/rdms align $(DEMO)/l2/*_cal.asdf --gaia $(DEMO)/gaia.parquet
+	$(BIN)/rdms mosaic $(DEMO)/l2/*_cal.asdf --centre 270 66 --size 2400 -o $(DEMO)/l3
 	$(BIN)/rdms info $(DEMO)/l2/$(EXPOSURE)_cal.asdf
 	$(BIN)/rdms preview $(DEMO)/l2/$(EXPOSURE)_cal.asdf --raw $(DEMO)/l1/$(EXPOSURE)_uncal.asdf --output $(DEMO)/preview.png
-	@echo "Look at $(DEMO)/preview.png: one exposure of the visit, raw and calibrated"
+	$(BIN)/rdms preview $(DEMO)/l3/*_coadd.asdf --output $(DEMO)/mosaic.png
+	@echo "Look at $(DEMO)/preview.png, an exposure raw and calibrated, and $(DEMO)/mosaic.png"
 
 test: $(VENV)/.test lint  ## everything that CI runs
 	$(BIN)/pytest -n 2 -q
