@@ -12,6 +12,7 @@ import roman_datamodels
 from astropy.table import Table
 from astropy.wcs import WCS
 
+from roman_dms.cli.main import main
 from roman_dms.errors import FileError, MetadataError, UsageError
 from roman_dms.formats.fits import convert
 from roman_dms.formats.metadata_update import update_metadata
@@ -25,7 +26,7 @@ from roman_dms.recipes import MOSAIC, load
 from roman_dms.simulation.steps.image import make_image
 from roman_dms.simulation.steps.pointing import aimed
 from roman_dms.simulation.steps.request import ExposureRequest
-from roman_dms.sky.tessellation import SkyCell, free_field
+from roman_dms.sky.tessellation import MISSION, SkyCell, free_field
 
 DITHERS = ((0, 0, 0), (3.17, 1.42, 0.4), (-2.31, 4.88, 1.1), (1.73, -3.59, 44.0))
 """East, north [arcsec] and turn [deg] of the exposures."""
@@ -313,3 +314,48 @@ def test_an_image_without_usable_pixels_adds_nothing(images, tmp_path):
     mosaic = made([images[0][0], blind], [FIELD], tmp_path)[0]
     assert mosaic.context.max() == 1
     assert np.isfinite(mosaic.data[700:800, 700:800]).all()
+
+
+def rdms(*arguments):
+    """What a command prints, and its exit code."""
+    try:
+        main([str(one) for one in arguments])
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def test_commands_from_images_to_associations_to_mosaics(images, tmp_path, capsys):
+    cell = MISSION.at(270.0, 66.0)
+    assert rdms("associate", *images[0], "-o", tmp_path / "asn", "--by", "full") == 0
+    path = tmp_path / "asn" / f"r00001_p_full_{cell.name}_f158_asn.json"
+    assert path.exists()
+    assert "4 images" in capsys.readouterr().out
+    coarse = ("--pixel-scale", 0.22, "-o", tmp_path / "l3")
+    assert rdms("mosaic", "--association", path, *coarse) == 0
+    output = tmp_path / "l3" / f"r00001_p_full_{cell.name}_f158_coadd.asdf"
+    mosaic = read_mosaic(output)
+    assert mosaic.shape == (1250, 1250)
+    assert mosaic.meta["association.name"] == output.stem.removesuffix("_coadd")
+    assert mosaic.meta["product_type"] == "p_full_coadd"
+    assert mosaic.meta["wcsinfo.skycell_name"] == cell.name
+    made_at = output.stat().st_mtime_ns
+    assert rdms("mosaic", "--association", path, *coarse, "--resume") == 0
+    assert "already there" in capsys.readouterr().out
+    assert output.stat().st_mtime_ns == made_at
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ([], 2, "No images were named"),
+        (["x.asdf", "--cell", "270p65x00y00"], 2, "no sky cell"),
+        (["x.asdf", "--cell", "270p65x50y50", "--centre", "1", "2"], 2, "Both"),
+        (["absent_cal.asdf", "--centre", "270", "66"], 3, "absent_cal.asdf"),
+        (["x.asdf", "--set", "resample.pixfrac=2"], 2, "pixfrac"),
+        (["x.asdf", "--skip", "resample"], 2, "resample"),
+    ],
+)
+def test_mistakes_on_the_command_line_are_said(arguments, code, said, capsys):
+    assert rdms("mosaic", *arguments) == code
+    assert said in capsys.readouterr().err

@@ -22,7 +22,11 @@ ToImage = Callable[[Values, Values], tuple[Values, Values]]
 where there is no way."""
 
 BLOCK = 480
-"""Rows and columns of a block [pixel]; ten make the core of a sky cell."""
+"""Rows and columns of a block of pixels of 0.055 arcsec [pixel]; ten make the core of a sky
+cell."""
+
+SMALLEST = 48
+"""Blocks are multiples of this [pixel]."""
 
 DEGREE = 3
 """Of the polynomials that stand for a WCS across a block."""
@@ -73,14 +77,20 @@ class Area:
         return slice(y, y + part.rows), slice(x, x + part.columns)
 
 
-def blocks_of(area: Area) -> Iterator[Area]:
+def block_size(scale: float) -> int:
+    """Rows and columns of a block of pixels of a side [arcsec]: about as much sky for each."""
+    wanted = BLOCK * 0.055 / scale
+    return max(SMALLEST, round(min(wanted, BLOCK) / SMALLEST) * SMALLEST)
+
+
+def blocks_of(area: Area, size: int = BLOCK) -> Iterator[Area]:
     """The blocks of the grid that an area touches, whole, row by row."""
-    first_x, first_y = area.x0 // BLOCK, area.y0 // BLOCK
-    last_x = (area.x0 + area.columns - 1) // BLOCK
-    last_y = (area.y0 + area.rows - 1) // BLOCK
+    first_x, first_y = area.x0 // size, area.y0 // size
+    last_x = (area.x0 + area.columns - 1) // size
+    last_y = (area.y0 + area.rows - 1) // size
     for y in range(first_y, last_y + 1):
         for x in range(first_x, last_x + 1):
-            yield Area(x * BLOCK, y * BLOCK, BLOCK, BLOCK)
+            yield Area(x * size, y * size, size, size)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from roman_dms.instrument.quality import Pixel
 from roman_dms.mosaics.blocks import MARGIN
 from roman_dms.mosaics.flux import FluxScale
-from roman_dms.mosaics.geometry import Area, BlockMap, block_maps, blocks_of
+from roman_dms.mosaics.geometry import Area, BlockMap, block_maps, block_size, blocks_of
 from roman_dms.mosaics.images import InputImage
 from roman_dms.mosaics.sky_levels import SkyMesh, sky_mesh
 from roman_dms.mosaics.steps.members import Member
@@ -191,9 +191,14 @@ def area_of(cell: SkyCell) -> Area:
     return Area(x0, y0, columns, rows)
 
 
+def blocks_of_cell(cell: SkyCell) -> list[Area]:
+    """The blocks that a cell touches."""
+    return list(blocks_of(area_of(cell), block_size(cell.plane.scale)))
+
+
 def _ways(member: Member, cell: SkyCell) -> Ways:
     area = area_of(cell)
-    blocks = list(blocks_of(area))
+    blocks = blocks_of_cell(cell)
     maps = block_maps(member.pixels_of(cell.grid_plane), blocks, MARGIN)
     ways: dict[Area, tuple[Area, BlockMap]] = {}
     for block, way in zip(blocks, maps, strict=True):

@@ -18,11 +18,11 @@ from roman_dms.mosaics import kernels
 from roman_dms.mosaics.blocks import MARGIN, Contribution, make_block
 from roman_dms.mosaics.combining import Combination
 from roman_dms.mosaics.correlated_noise import circles, correlated_noise_factor
-from roman_dms.mosaics.geometry import Area, blocks_of
+from roman_dms.mosaics.geometry import Area
 from roman_dms.mosaics.kernels import Kernel
 from roman_dms.mosaics.steps.members import Member
 from roman_dms.mosaics.steps.metadata import background_table, mosaic_metadata
-from roman_dms.mosaics.steps.pixels import AROUND, Loaded, Ways, area_of
+from roman_dms.mosaics.steps.pixels import AROUND, Loaded, Ways, area_of, blocks_of_cell
 from roman_dms.mosaics.steps.stack import Stack
 from roman_dms.mosaics.weights import exposure_time, inverse_variance, uniform
 from roman_dms.pipeline.step import Parameters
@@ -105,12 +105,12 @@ def made_mosaic(stack: Stack, parameters: ResampleParameters, workers: int) -> M
         return list(made.rejected)
 
     with ThreadPoolExecutor(workers) as pool:
-        found = list(pool.map(make, blocks_of(canvas.area)))
+        found = list(pool.map(make, blocks_of_cell(cell)))
     stack.pixels.pool.rest()
     own = {
         "exposure_time": canvas.planes["exposure_time"],
         "correlated_noise": noise_in_apertures(
-            images, canvas, cell.plane.scale, kernel, parameters.weight_type
+            images, canvas, cell, kernel, parameters.weight_type
         ),
         "images": images_table(images, cell),
         "missing_images": list(stack.missing),
@@ -193,12 +193,12 @@ def _mosaic(
     )  # fmt: skip
     planes = dict(canvas.planes)
     times = planes.pop("exposure_time")
-    covered = times[times > 0]
+    covered = np.count_nonzero(times)
     changes = {
         "cal_logs": stack.meta.get("cal_logs") or [],
         "cal_step": stack.meta.get("cal_step") or {},
-        "coadd_info.exposure_time": float(covered.mean(dtype=float)) if covered.size else 0.0,
-        "coadd_info.max_exposure_time": float(covered.max()) if covered.size else 0.0,
+        "coadd_info.exposure_time": float(times.sum(dtype=float)) / max(covered, 1),
+        "coadd_info.max_exposure_time": float(times.max(initial=0)),
         "individual_image_meta.background": background_table(offsets, stack.sky),
         "statistics": mosaic_statistics(planes["data"]),
         "resample": {
@@ -223,17 +223,15 @@ RADII = (0.11, 0.22, 0.44, 0.88, 1.76)
 
 
 def noise_in_apertures(
-    images: Sequence[ImageOnCell], canvas: Canvas, scale: float, kernel: Kernel, weight_type: str
+    images: Sequence[ImageOnCell],
+    canvas: Canvas,
+    cell: SkyCell,
+    kernel: Kernel,
+    weight_type: str,
 ) -> Table:
-    """What errors of apertures are to be multiplied by, where the mosaic is deepest.
-
-    Parameters
-    ----------
-    scale
-        Side of a pixel [arcsec].
-    """
-    half = int(np.ceil(RADII[-1] / scale)) + 1
-    block, patch = _deepest(canvas, half)
+    """What errors of apertures are to be multiplied by, where the mosaic is deepest."""
+    scale = cell.plane.scale
+    block, patch = _deepest(canvas, blocks_of_cell(cell), int(np.ceil(RADII[-1] / scale)) + 1)
     if patch is None:
         return Table({"radius": [], "factor": []}, dtype=[float, float])
     given = [made for image in images if (made := image.on(block, weight_type)) is not None]
@@ -244,11 +242,11 @@ def noise_in_apertures(
     return Table({"radius": np.array(RADII), "factor": factors})
 
 
-def _deepest(canvas: Canvas, half: int) -> tuple[Area, Area | None]:
+def _deepest(canvas: Canvas, blocks: Sequence[Area], half: int) -> tuple[Area, Area | None]:
     """The block whose middle is exposed longest, and a square there; ``None`` if none is."""
     best: tuple[Area, Area | None] = (Area(0, 0, 0, 0), None)
     times = 0.0
-    for block in blocks_of(canvas.area):
+    for block in blocks:
         x, y = (round(value) for value in block.centre)
         patch = Area(x - half, y - half, 2 * half + 1, 2 * half + 1)
         if patch.within(canvas.area) == patch:
