@@ -133,6 +133,20 @@ class BlockMap:
         middle_x, middle_y = self.block.centre
         return middle_x + along_x, middle_y + along_y
 
+    def check(self) -> None:
+        """Refuse a map that is not close enough to the WCS.
+
+        Raises
+        ------
+        FormatError
+        """
+        if not self.error < TOLERANCE:
+            raise FormatError(
+                f"Across {self.block.columns} pixels of a mosaic the WCS of an image bends so "
+                f"much that a polynomial of degree {DEGREE} is wrong by {self.error:.2g} pixel.",
+                f"a smooth WCS, to be followed to {TOLERANCE:g} pixel",
+            )
+
     def window(self, area: Area, shape: tuple[int, int], margin: int) -> Area | None:
         """Pixels of an image (rows, columns) that an area of the block may touch."""
         edge = np.linspace(-0.5, 0.5, 9)
@@ -152,12 +166,7 @@ def block_maps(
     -------
     list
         ``None`` for a block with places from which there is no way to the image: it is far
-        from it.
-
-    Raises
-    ------
-    FormatError
-        Where the polynomials are not close enough to the WCS.
+        from it.  How close the others are, `BlockMap.check` tells.
     """
     if not blocks:
         return []
@@ -182,15 +191,23 @@ def block_maps(
     for place, x, ways, ways_back, error in zip(
         seen, centres, forward, backward, errors, strict=True
     ):
-        _check(float(error), blocks[place])
         centre = float(x[0]), float(x[1])
         maps[place] = BlockMap(blocks[place], centre, ways, ways_back, float(error))
     return maps
 
 
 def block_map(to_image: ToImage, block: Area, margin: int = 16) -> BlockMap | None:
-    """Fit the map of one block; see :func:`block_maps`."""
-    return block_maps(to_image, [block], margin)[0]
+    """Fit the map of one block; see :func:`block_maps`.
+
+    Raises
+    ------
+    FormatError
+        Where the polynomials are not close enough to the WCS.
+    """
+    (way,) = block_maps(to_image, [block], margin)
+    if way is not None:
+        way.check()
+    return way
 
 
 _POWERS = [(i, j) for i in range(DEGREE + 1) for j in range(DEGREE + 1 - i)]
@@ -227,12 +244,3 @@ def _polynomial(offsets: Values, coefficients: Values) -> Values:
 def _linear(coefficients: Values) -> Values:
     """(b, 2, 2): the linear part."""
     return np.stack([coefficients[:, :, 1, 0], coefficients[:, :, 0, 1]], axis=-1)
-
-
-def _check(error: float, block: Area) -> None:
-    if not error < TOLERANCE:
-        raise FormatError(
-            f"Across {block.columns} pixels of a mosaic the WCS of an image bends so much that a "
-            f"polynomial of degree {DEGREE} is wrong by {error:.2g} pixel.",
-            f"a smooth WCS, to be followed to {TOLERANCE:g} pixel",
-        )

@@ -206,6 +206,7 @@ def _ways(member: Member, cell: SkyCell) -> Ways:
         if way is None or part is None:
             continue
         if way.window(part.grown(MARGIN), member.shape, AROUND) is not None:
+            way.check()
             ways[block] = (part, way)
     return ways
 
