@@ -30,9 +30,8 @@ from roman_dms.sky.tessellation import SkyCell
 AROUND = 4
 """Pixels of an image that are looked at around those under an area."""
 
-Ways = Mapping[Area, tuple[Area, BlockMap]]
-"""For each block of a cell that an image touches: the part of the block that the cell has, and
-the way to the image."""
+Ways = Mapping[Area, BlockMap]
+"""The way to an image from each block of a cell that it touches."""
 
 
 @dataclass(frozen=True)
@@ -173,8 +172,8 @@ class Pixels:
         parts = [
             window
             for cell in cells
-            for part, way in self.ways(member, cell).values()
-            if (window := way.window(part.grown(MARGIN), member.shape, AROUND)) is not None
+            for block, way in self.ways(member, cell).items()
+            if (window := _seen(way, block, cell, member)) is not None
         ]
         if not parts:
             return Area(0, 0, 0, 0)
@@ -197,18 +196,20 @@ def blocks_of_cell(cell: SkyCell) -> list[Area]:
 
 
 def _ways(member: Member, cell: SkyCell) -> Ways:
-    area = area_of(cell)
     blocks = blocks_of_cell(cell)
     maps = block_maps(member.pixels_of(cell.grid_plane), blocks, MARGIN)
-    ways: dict[Area, tuple[Area, BlockMap]] = {}
+    ways: dict[Area, BlockMap] = {}
     for block, way in zip(blocks, maps, strict=True):
-        part = block.within(area)
-        if way is None or part is None:
-            continue
-        if way.window(part.grown(MARGIN), member.shape, AROUND) is not None:
+        if way is not None and _seen(way, block, cell, member) is not None:
             way.check()
-            ways[block] = (part, way)
+            ways[block] = way
     return ways
+
+
+def _seen(way: BlockMap, block: Area, cell: SkyCell, member: Member) -> Area | None:
+    """The pixels of an image around the part of a block that a cell has."""
+    part = block.within(area_of(cell))
+    return way.window(part.grown(MARGIN), member.shape, AROUND) if part else None
 
 
 def _whole(array: PixelArray) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -60,6 +61,9 @@ class ResampleParameters(Parameters):
 WEIGHTINGS = {"ivm": inverse_variance, "exptime": exposure_time, "uniform": uniform}
 """Weights by the mission's names."""
 
+AT_ONCE = 40
+"""Images whose planes of a whole block are held in memory together, 400 MB a thread."""
+
 SPREADING = {"square", "turbo", "gaussian"}
 """Kernels that a drop's width makes sense for."""
 
@@ -92,21 +96,27 @@ def made_mosaic(stack: Stack, parameters: ResampleParameters, workers: int) -> M
     if outliers is not None:
         outliers = replace(outliers, spread=parameters.spread)
 
+    blocks = blocks_of_cell(cell)
+
     def make(block: Area) -> list[tuple[int, NDArray[np.int32]]]:
         part = block.within(canvas.area)
         assert part is not None
-        given = [
-            contribution
-            for image in images
-            if (contribution := image.on(block, parameters.weight_type)) is not None
-        ]
-        made = make_block(part, given, len(images), kernel, outliers)
-        canvas.put(made.sums)
-        return list(made.rejected)
+        found = []
+        for strip in _strips(part, sum(block in image.ways for image in images)):
+            given = [
+                contribution
+                for image in images
+                if (contribution := image.on(block, strip, parameters.weight_type)) is not None
+            ]
+            made = make_block(strip, given, len(images), kernel, outliers)
+            canvas.put(made.sums)
+            found += made.rejected
+        if block.x0 == blocks[-1].x0:  # the end of a row
+            stack.pixels.pool.rest()
+        return found
 
     with ThreadPoolExecutor(workers) as pool:
-        found = list(pool.map(make, blocks_of_cell(cell)))
-    stack.pixels.pool.rest()
+        found = list(pool.map(make, blocks))
     own = {
         "exposure_time": canvas.planes["exposure_time"],
         "correlated_noise": noise_in_apertures(
@@ -117,6 +127,13 @@ def made_mosaic(stack: Stack, parameters: ResampleParameters, workers: int) -> M
         "rejected_pixels": _record(found),
     }
     return _mosaic(stack, cell, members, canvas, own, parameters)
+
+
+def _strips(part: Area, images: int) -> list[Area]:
+    """Rows of a part of a block that are made at a time: fewer, the more images there are."""
+    count = min(1 + images // AT_ONCE, part.rows)
+    edges = [part.y0 + number * part.rows // count for number in range(count + 1)]
+    return [Area(part.x0, low, part.columns, high - low) for low, high in itertools.pairwise(edges)]
 
 
 @dataclass(frozen=True)
@@ -130,11 +147,11 @@ class ImageOnCell:
     offset: float
     """Surface brightness that is subtracted."""
 
-    def on(self, block: Area, weight_type: str) -> Contribution | None:
-        """What it gives to a block; ``None`` where it does not touch it, or is blind."""
+    def on(self, block: Area, part: Area, weight_type: str) -> Contribution | None:
+        """What it gives to a part of a block; ``None`` where it is not near, or blind."""
         if block not in self.ways or self.loaded.blind:
             return None
-        part, way = self.ways[block]
+        way = self.ways[block]
         seen = way.window(part.grown(MARGIN), self.member.shape, AROUND)
         window = seen.within(self.loaded.window) if seen else None
         if window is None:
@@ -234,7 +251,7 @@ def noise_in_apertures(
     block, patch = _deepest(canvas, blocks_of_cell(cell), int(np.ceil(RADII[-1] / scale)) + 1)
     if patch is None:
         return Table({"radius": [], "factor": []}, dtype=[float, float])
-    given = [made for image in images if (made := image.on(block, weight_type)) is not None]
+    given = [made for image in images if (made := image.on(block, patch, weight_type)) is not None]
     apertures = circles(patch, [radius / scale for radius in RADII])
     factors = correlated_noise_factor(
         [one.image for one in given], [one.way for one in given], patch, kernel, apertures

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from roman_dms.errors import FileError
 
-IN_MEMORY = 3 << 29
+IN_MEMORY = 3 << 28
 """Pixels that are kept in memory before the file is used [byte]."""
 
 
@@ -56,7 +56,11 @@ class Pool:
         return copy
 
     def rest(self) -> None:
-        """Give the memory behind arrays that are in the file back to the system."""
+        """Give the memory behind arrays that are in the file back to the system.
+
+        They stay readable, by any thread at any time; what is looked at again comes from the
+        system's cache.
+        """
         for mapped in self._mapped:
             mapped.madvise(mmap.MADV_DONTNEED)
 
