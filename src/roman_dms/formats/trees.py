@@ -8,6 +8,7 @@ transforms in their place.
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -177,8 +178,12 @@ def _with_arrays(container: Container, node: Any) -> Any:
     return node
 
 
+_CONVERTING = threading.Lock()
+"""asdf and astropy change tables of their own while they convert, which threads must not share."""
+
+
 def _convert(node: Any, name: str) -> Any:
-    with asdf.config_context() as config:
+    with _CONVERTING, asdf.config_context() as config:
         config.warn_on_failed_conversion = False
         try:
             return tagged_tree_to_custom_tree(node, Context())

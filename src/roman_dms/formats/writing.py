@@ -14,7 +14,7 @@ import io
 import os
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -202,11 +202,17 @@ def _unwritable(path: Path, error: OSError) -> FileError:
 
 
 def _write_blocks(file: BinaryIO, arrays: Sequence[PixelArray], compression: Compression) -> None:
-    offsets = []
-    with ThreadPoolExecutor(_THREADS) as pool, ThreadPoolExecutor(1) as hasher:
+    offsets, ends = [], []
+    with (
+        ThreadPoolExecutor(_THREADS) as pool,
+        ThreadPoolExecutor(1) as hasher,
+        ThreadPoolExecutor(_THREADS) as wholes,
+    ):
         for array in arrays:
             offsets.append(file.tell())
-            _write_block(file, array, compression, pool, hasher)
+            ends.append(_write_block(file, array, compression, (pool, hasher, wholes)))
+        for end in ends:
+            end()
     if offsets:
         index = "".join(f"- {offset}\n" for offset in offsets)
         file.write(INDEX + f"\n%YAML 1.1\n---\n{index}...\n".encode())
@@ -216,24 +222,52 @@ def _write_block(
     file: BinaryIO,
     array: PixelArray,
     compression: Compression,
-    pool: ThreadPoolExecutor,
-    hasher: ThreadPoolExecutor,
-) -> None:
-    """Header and content of one array; its sizes are filled in at the end.
+    pools: tuple[ThreadPoolExecutor, ThreadPoolExecutor, ThreadPoolExecutor],
+) -> Callable[[], None]:
+    """The content of one array; what is returned writes its header, checksum and all.
 
-    Chunks are encoded in the threads of ``pool``, and written there too where their places
-    are known beforehand; one thread, ``hasher``, takes the checksum meanwhile.
+    Chunks are encoded in the threads of the first pool, and written there too where their
+    places are known beforehand; one thread, the second, takes the checksum meanwhile.  That of
+    an array in memory is taken by itself, by the third, while the next arrays are written.
     """
+    pool, hasher, wholes = pools
     chunks = _Chunks(array)
     label = compression if compression and chunks.shrinks() else None
     start = file.tell()
-    file.seek(HEADER.size, os.SEEK_CUR)
-    digest = hashlib.md5(usedforsecurity=False)
-    used = 0
-    hashing: deque[Future[None]] = deque()
-    direct = label is None and isinstance(file, io.FileIO)
     at = start + HEADER.size
+    file.seek(at)
+    direct = label is None and isinstance(file, io.FileIO)
     contents = _placed(chunks, file.fileno(), at, pool) if direct else _encoded(chunks, label, pool)
+    digest: Callable[[], bytes]
+    if direct and chunks.as_it_is:
+        digest = wholes.submit(_digest, chunks).result
+        used = sum(map(len, contents))
+    else:
+        taken = hashlib.md5(usedforsecurity=False)
+        used, digest = _write_in_order(file, contents, taken, hasher, direct), taken.digest
+    file.seek(at + used)
+
+    def end() -> None:
+        head = HEADER.pack(
+            MAGIC, HEADER_SIZE, 0, (label or "").encode(), used, used, chunks.size, digest()
+        )
+        file.seek(start)
+        file.write(head)
+        file.seek(0, os.SEEK_END)
+
+    return end
+
+
+def _write_in_order(
+    file: BinaryIO,
+    contents: Iterable[bytes | memoryview],
+    digest: Any,
+    hasher: ThreadPoolExecutor,
+    direct: bool,
+) -> int:
+    """Write chunks, unless they are in their places already, and take their checksum."""
+    hashing: deque[Future[None]] = deque()
+    used = 0
     for content in contents:
         hashing.append(hasher.submit(digest.update, content))
         if not direct:
@@ -243,12 +277,15 @@ def _write_block(
             hashing.popleft().result()
     while hashing:
         hashing.popleft().result()
-    head = HEADER.pack(
-        MAGIC, HEADER_SIZE, 0, (label or "").encode(), used, used, chunks.size, digest.digest()
-    )
-    file.seek(start)
-    file.write(head)
-    file.seek(0, os.SEEK_END)
+    return used
+
+
+def _digest(chunks: _Chunks) -> bytes:
+    """Checksum of an array that is stored as it is."""
+    digest = hashlib.md5(usedforsecurity=False)
+    for number in range(len(chunks)):
+        digest.update(chunks.content(number).data)
+    return digest.digest()
 
 
 def _write_all(file: BinaryIO, content: bytes | memoryview) -> None:
@@ -329,6 +366,11 @@ class _Chunks:
 
     def __len__(self) -> int:
         return -(-self._array.shape[0] // self._step) if self.size else 0
+
+    @property
+    def as_it_is(self) -> bool:
+        """Whether chunks are views of an array in memory."""
+        return isinstance(self._array, np.ndarray) and self._array.dtype == self._dtype
 
     def offset(self, number: int) -> int:
         """Where a chunk begins in the block [byte]."""
