@@ -39,6 +39,7 @@ bench: $(VENV)/.test  ## side by side with romancal and romanisim; see benchmark
 	$(BIN)/python benchmarks/star_field.py
 	$(BIN)/python benchmarks/side_by_side.py
 	$(BIN)/python -m benchmarks.alignment 4
+	$(BIN)/python benchmarks/mosaic_side_by_side.py
 
 $(VENV)/.run: locks/run.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

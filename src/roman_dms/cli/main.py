@@ -16,6 +16,7 @@ COMMANDS = {
     "calibrate": "Calibrate raw exposures: L1 to L2.",
     "catalog": "Find and measure the sources of an image.",
     "convert": "Convert L2 between ASDF and FITS, without loss.",
+    "hips": "Make a HiPS of mosaics, to look at a survey.",
     "info": "Tell at a glance what a file is.",
     "mosaic": "Combine images into mosaics of sky cells: L2 to L3.",
     "preview": "Draw a product as a PNG.",
@@ -24,6 +25,7 @@ COMMANDS = {
     "references": "Reference data: bootstrap, select, submit, serve.",
     "simulate": "Simulate scenes, exposures, mosaics and visits.",
     "skycells": "The tessellation of the sky: find, list and draw its cells.",
+    "stamp": "Combine images into a stamp with a PSF of your choice (linear-optimal).",
     "validate": "Check products against the mission's schemas (RAD).",
 }
 """The commands, each a module of this package, and what they are for."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from roman_dms.mosaics.steps.making import Made, Wanted
+    from roman_dms.mosaics.steps.making import Made, Wanted, Watching
     from roman_dms.pipeline.recipe import Recipe
     from roman_dms.pipeline.runner import Observer
     from roman_dms.sky.tessellation import SkyCell, SkyCells
@@ -32,8 +32,11 @@ if TYPE_CHECKING:
               help="Angle of its y axis, from north to east [deg].")  # fmt: skip
 @click.option("--pixel-scale", type=click.FloatRange(0.01, 1),
               help="Side of a pixel [arcsec]; by default 0.055. 0.11 for patchy visits.")
-@click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), default=".",
-              help="Folder for the mosaics; by default this one.")  # fmt: skip
+@click.option("--add", "existing", metavar="MOSAIC",
+              type=click.Path(path_type=Path, dir_okay=False),
+              help="Add the images to this mosaic, without those that are in it.")  # fmt: skip
+@click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False),
+              help="Folder for the mosaics; by default this one, or that of MOSAIC.")  # fmt: skip
 @click.option("--recipe", "recipe_path", type=click.Path(path_type=Path, dir_okay=False),
               help="A recipe of your own; 'rdms recipe mosaic' prints the default.")  # fmt: skip
 @click.option("--set", "settings", multiple=True, metavar="STEP.NAME=VALUE",
@@ -49,9 +52,9 @@ if TYPE_CHECKING:
 def command(
     files: tuple[str, ...], associations: tuple[Path, ...], names: tuple[str, ...],
     centre: tuple[float, float] | None, size: int, position_angle: float,
-    pixel_scale: float | None, output: Path, recipe_path: Path | None,
-    settings: tuple[str, ...], skipped: tuple[str, ...], release: str, cells: Path | None,
-    threads: int | None, resume: bool, quiet: bool,
+    pixel_scale: float | None, existing: Path | None, output: Path | None,
+    recipe_path: Path | None, settings: tuple[str, ...], skipped: tuple[str, ...], release: str,
+    cells: Path | None, threads: int | None, resume: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Combine calibrated images (L2) of one filter into mosaics (L3).
 
@@ -61,6 +64,7 @@ def command(
     rdms mosaic --association asn/*_asn.json -o l3          as 'rdms associate' sorted them
     rdms mosaic l2/*.asdf --centre 270 66 --size 2000       a field of your own, north up
     rdms mosaic l2/*.asdf --set outlier_detection.snr=[6,4] --skip skymatch
+    rdms mosaic new_cal.asdf --add l3/deep_coadd.asdf       one exposure more, the rest as it is
 
     Images are read once for all mosaics that they lie on, and their skies are matched
     together, so that neighbouring mosaics agree where they overlap. A mosaic names the images
@@ -73,12 +77,17 @@ def command(
     from roman_dms.pipeline.memory import keep_freed_memory
 
     keep_freed_memory()
-    recipe = _recipe(recipe_path, settings, skipped)
     choice = _Choice(names, centre, size, position_angle, pixel_scale, cells)
     console, code = Console(stderr=True, quiet=quiet), 0
-    for wanted in _wanted(files, associations, choice, output, release, resume):
+    workers = threads or os.cpu_count() or 1
+    if existing is not None:
+        changes = _recipe_in(recipe_path), settings, skipped
+        _add(files, associations, existing, output, choice, changes, console, workers)
+        return 0
+    recipe = _recipe(recipe_path, settings, skipped)
+    for wanted in _wanted(files, associations, choice, output or Path(), release, resume):
         try:
-            _make(wanted, recipe, console, threads or os.cpu_count() or 1)
+            _make(wanted, recipe, console, workers)
         except RdmsError as error:
             if len(associations) < 2:
                 raise
@@ -115,6 +124,22 @@ class _Choice:
         every = self._tessellation()
         return [every.named(name) for name in self._names] if self._names else every
 
+    def asked(self) -> Sequence[SkyCell]:
+        """The cells that were asked for, none where nothing was said."""
+        from roman_dms.errors import UsageError
+
+        if not self._names and self._centre is None:
+            if self.pixel_scale is not None:
+                raise UsageError(
+                    "--pixel-scale was given for a mosaic that is there.",
+                    "the pixels that it has",
+                    "leave it out, or make a mosaic anew",
+                )
+            return []
+        cells = self.cells()
+        assert isinstance(cells, Sequence)
+        return [cell.rescaled(self.pixel_scale) for cell in cells] if self.pixel_scale else cells
+
     def _tessellation(self) -> SkyCells:
         from roman_dms.references.sky_cells import read_sky_cells
         from roman_dms.sky.tessellation import MISSION
@@ -126,6 +151,12 @@ def _recipe(path: Path | None, settings: tuple[str, ...], skipped: tuple[str, ..
     from roman_dms.recipes import MOSAIC, load
 
     return load(path or MOSAIC).with_settings(settings).skipping(skipped)
+
+
+def _recipe_in(path: Path | None) -> Recipe | None:
+    from roman_dms.recipes import load
+
+    return load(path) if path else None
 
 
 def _wanted(
@@ -158,17 +189,42 @@ def _wanted(
 
 
 def _make(wanted: Wanted, recipe: Recipe, console: Any, workers: int) -> None:
-    from roman_dms.cli.progress import ProgressBar
     from roman_dms.mosaics.steps.making import make_mosaics
+
+    for made in make_mosaics(wanted, recipe, _watching(console), workers=workers):
+        if not console.quiet:
+            click.echo(_line(made))
+
+
+def _add(
+    files: tuple[str, ...], associations: tuple[Path, ...], existing: Path, output: Path | None,
+    choice: _Choice, changes: tuple[Recipe | None, Sequence[str], Sequence[str]], console: Any,
+    workers: int,
+) -> None:  # fmt: skip
+    """Add files, or the images of associations, to a mosaic."""
+    from roman_dms.mosaics.steps.adding import Addition, add_images
+
+    named = [
+        str(image)
+        for wanted in _wanted(files, associations, choice, Path(), "p", resume=False)
+        for image in wanted.files
+    ]
+    addition = Addition(named, existing, output, choice.asked(), *changes)
+    made = add_images(addition, _watching(console), workers=workers)
+    if not console.quiet:
+        click.echo(_line(made))
+
+
+def _watching(console: Any) -> Watching:
+    """Shows on a console how a run goes on, unless it is to be quiet."""
+    from roman_dms.cli.progress import ProgressBar
     from roman_dms.pipeline.runner import Observer
 
     def watching(title: str, steps: int) -> AbstractContextManager[Observer]:
         shown = console.is_terminal and not console.quiet
         return ProgressBar(console, title, steps) if shown else nullcontext(Observer())
 
-    for made in make_mosaics(wanted, recipe, watching, workers=workers):
-        if not console.quiet:
-            click.echo(_line(made))
+    return watching
 
 
 def _line(made: Made) -> str:

@@ -35,6 +35,6 @@ def command(name: str, describe: bool) -> None:
         click.secho(f"\n{entry.name}", bold=True, nl=False)
         click.echo(f"  ({entry.step.takes.__name__} to {entry.step.gives.__name__})")
         click.echo(f"  {entry.step.summary}")
-        for name, field in entry.step.parameters.model_fields.items():
-            value = getattr(entry.parameters, name)
-            click.echo(f"    {name} = {value}  {field.description}")
+        for key, field in entry.step.parameters.model_fields.items():
+            value = getattr(entry.parameters, key)
+            click.echo(f"    {key} = {value}  {field.description}")

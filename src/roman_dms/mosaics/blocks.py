@@ -8,12 +8,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from roman_dms.mosaics.combining import Combination, combined
+from roman_dms.mosaics.combining import Combination, Sums
 from roman_dms.mosaics.geometry import Area, BlockMap
 from roman_dms.mosaics.images import InputImage
 from roman_dms.mosaics.kernels import Kernel
@@ -26,6 +26,10 @@ REACH = 8
 
 MARGIN = HALO + REACH
 """How far around a block images are looked at [pixel]."""
+
+FEW = 16
+"""Images that are kept warped while a block is made; more are warped once more at the end, so that
+memory hardly grows with their number."""
 
 
 @dataclass(frozen=True)
@@ -88,57 +92,65 @@ def make_block(
     outliers
         What is rejected; ``None`` to keep all.
     """
-    wide = area.grown(MARGIN) if outliers is not None and len(contributions) > 1 else area
-    warped = [warp(one.image, one.way, wide, kernel) for one in contributions]
+    components = list(contributions[0].image.variances) if contributions else []
+    sums = Sums(area, components, images)
+    if outliers is None or len(contributions) < 2:
+        for one in contributions:
+            sums.add(warp(one.image, one.way, area, kernel), one.exposure_time, one.number)
+        return MadeBlock(area, sums.combination(), ())
+    wide = area.grown(MARGIN)
+    picture, warped = _picture(wide, contributions, kernel)
     found: list[tuple[int, NDArray[np.int32]]] = []
-    if wide is not area and outliers is not None:
-        places = _outliers(area, wide, contributions, warped, outliers)
-        warped = [
-            warp_anew(of, one.image, one.way, kernel, gone)
-            for of, one, gone in zip(warped, contributions, places, strict=True)
-        ]
-        found = [
-            (one.number, _inside(area, one.way, gone))
-            for one, gone in zip(contributions, places, strict=True)
-        ]
-    parts: list[Warped | None] = [None] * images
-    times = [0.0] * images
-    for one, of in zip(contributions, warped, strict=True):
-        parts[one.number], times[one.number] = of, one.exposure_time
-    sums = combined(parts, times, area)
-    return MadeBlock(area, sums, tuple(found))
+    for n, one in enumerate(contributions):
+        gone = _outliers(area, wide, one, picture, outliers)
+        clean = _without(warped[n], one, gone, area, kernel)
+        warped[n] = None
+        sums.add(clean, one.exposure_time, one.number)
+        found.append((one.number, _inside(area, one.way, gone)))
+    return MadeBlock(area, sums.combination(), tuple(found))
+
+
+def _picture(
+    wide: Area, contributions: Sequence[Contribution], kernel: Kernel
+) -> tuple[NDArray[np.float32], list[Warped | None]]:
+    """The clean picture, and the warped images while they are not too many."""
+    few = len(contributions) <= FEW
+    light, weight = np.empty((2, len(contributions), *wide.shape), np.float32)
+    kept: list[Warped | None] = []
+    for n, one in enumerate(contributions):
+        of = warp(one.image, one.way, wide, kernel, variances=few)
+        light[n], weight[n] = of.light, of.weight
+        kept.append(of if few else None)
+    noise = [float(np.sqrt(np.median(one.variance))) for one in contributions]
+    return median_of(light, weight, [one.level for one in contributions], noise=noise), kept
 
 
 def _outliers(
     area: Area,
     wide: Area,
-    contributions: Sequence[Contribution],
-    warped: Sequence[Warped],
+    one: Contribution,
+    picture: NDArray[np.float32],
     settings: OutlierSettings,
-) -> list[NDArray[np.int32]]:
-    """Outliers of each image among all pixels that reach into the area."""
-    noise = [float(np.sqrt(np.median(one.variance))) for one in contributions]
-    picture = median_of(
-        np.stack([of.light for of in warped]),
-        np.stack([of.weight for of in warped]),
-        [one.level for one in contributions],
-        noise=noise,
-    )
+) -> NDArray[np.int32]:
+    """Outliers of an image among all pixels that reach into the area."""
     core = area.grown(REACH)
-    return [
-        rejected(
-            one.image,
-            one.way,
-            picture,
-            wide,
-            core,
-            one.level,
-            one.variance,
-            one.per_light,
-            settings,
-        )
-        for one in contributions
-    ]
+    of_noise = one.level, one.variance, one.per_light
+    return rejected(one.image, one.way, picture, wide, core, *of_noise, settings)
+
+
+def _without(
+    warped: Warped | None,
+    one: Contribution,
+    gone: NDArray[np.int32],
+    area: Area,
+    kernel: Kernel,
+) -> Warped:
+    """An image without some of its pixels, the same to the last bit whether it was kept or not."""
+    if warped is not None:
+        return warp_anew(warped, one.image, one.way, kernel, gone)
+    weight = one.image.weight.copy()
+    weight[gone[:, 0] - one.image.window.y0, gone[:, 1] - one.image.window.x0] = 0
+    return warp(replace(one.image, weight=weight), one.way, area, kernel)
 
 
 def _inside(area: Area, way: BlockMap, places: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -9,6 +9,7 @@ from roman_dms.cli.lazy import LazyGroup
 COMMANDS = {
     "build": "Effective PSFs from the optical model, or from the stars in images.",
     "kernel": "The kernel that turns one PSF into another.",
+    "mosaic": "The image of a star at a place of a mosaic, from the mosaic alone.",
     "query": "The image of a star at given places, with its errors.",
     "validate": "Compare effective PSFs with stars, or with one another.",
 }

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from roman_dms.cli.psf.choices import LIBRARY, PREVIEW, STATE, light, light_options, named_numbers
+from roman_dms.cli.psf.results import show
 
 
 @click.command()
@@ -70,22 +71,7 @@ def command(
         oversample=options["oversample"], size=options["size"], jitter=options["jitter"],
         defocus=options["defocus"], phase=not options["centred"],
     )  # fmt: skip
-    click.echo(f"{found.origin}; {found.wavelength:.3f} micron")
-    for number, image in enumerate(found.images):
-        click.echo(
-            f"x {found.x[number]:9.3f}  y {found.y[number]:9.3f}  brightest {image.max():.5f}"
-            f" +- {found.error[number].max():.5f}  sum {image.sum() / found.oversample**2:.4f}"
-        )
-    if output:
-        from roman_dms.psf.steps.images import write_images
-
-        write_images(found, output, covariance=covariance)
-        click.echo(f"wrote {output}", err=True)
-    if preview:
-        from roman_dms.psf.steps.pictures import draw_psf
-
-        draw_psf(found, preview)
-        click.echo(f"wrote {preview}", err=True)
+    show(found, output, preview, covariance=covariance)
 
 
 def _source(options: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from roman_dms.errors import RecipeError
 from roman_dms.formats.products import write_product
 from roman_dms.formats.sources import FilePath
 from roman_dms.mosaics.steps.associations import group_of, product_name
+from roman_dms.mosaics.steps.existing import with_record
 from roman_dms.mosaics.steps.members import Member, open_members
 from roman_dms.mosaics.steps.stack import Candidates, Stack
 from roman_dms.pipeline.recipe import Recipe
@@ -110,7 +111,7 @@ def make_mosaics(
     members = [one for one in files if isinstance(one, Member)]
     cells = tuple(_cells(wanted, members))
     candidates = Candidates(Metadata({}), tuple(files), cells)
-    shared, last = _parted(recipe)
+    shared, last = parted(recipe)
     with watching("all images", len(shared.steps)) as observer:
         stack = run(shared, candidates, NoReferences(), workers=workers, observer=observer).product
     stack = _named(stack, wanted)
@@ -146,8 +147,14 @@ def _touched(cells: SkyCells, members: Sequence[Member]) -> list[SkyCell]:
     )
 
 
-def _parted(recipe: Recipe) -> tuple[Recipe, Recipe]:
-    """The steps that all mosaics share, and those of each."""
+def parted(recipe: Recipe) -> tuple[Recipe, Recipe]:
+    """The steps that all mosaics share, and those of each.
+
+    Raises
+    ------
+    RecipeError
+        For a recipe that makes no mosaic.
+    """
     last = next(
         (n for n, entry in enumerate(recipe.steps) if issubclass(entry.step.gives, Mosaic)), None
     )
@@ -187,7 +194,9 @@ def _stem(stack: Stack, cell: SkyCell, wanted: Wanted) -> str:
 
 def _made(stack: Stack, cell: SkyCell, recipe: Recipe, observer: Observer, workers: int) -> Run:
     stack = dataclasses.replace(stack, cell=cell)
-    return run(recipe, stack, NoReferences(), workers=workers, observer=observer)
+    done = run(recipe, stack, NoReferences(), workers=workers, observer=observer)
+    # what is added later must be made alike
+    return dataclasses.replace(done, product=with_record(done.product, recipe))
 
 
 def _forget(stack: Stack, left: Sequence[SkyCell]) -> None:

@@ -129,10 +129,11 @@ def _tables(members: Sequence[Member]) -> dict[str, Table]:
         if any(isinstance(member.meta.get(name), Mapping) for member in members)
     }
     basic = [{key: member.meta.get(key) for key in BASIC} for member in members]
-    return {name: _table(rows) for name, rows in {"basic": basic, **branches}.items()}
+    return {name: table_of_rows(rows) for name, rows in {"basic": basic, **branches}.items()}
 
 
-def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
+def table_of_rows(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """A row an image, of what each says; what one does not say is NaN or ``None``."""
     names = dict.fromkeys(name for row in rows for name in row)
     return Table({name: _column([row.get(name) for row in rows]) for name in names})
 

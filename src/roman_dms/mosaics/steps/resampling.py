@@ -101,7 +101,7 @@ def made_mosaic(stack: Stack, parameters: ResampleParameters, workers: int) -> M
     def make(block: Area) -> list[tuple[int, NDArray[np.int32]]]:
         part = block.within(canvas.area)
         assert part is not None
-        found = []
+        found: list[tuple[int, NDArray[np.int32]]] = []
         for strip in _strips(part, sum(block in image.ways for image in images)):
             given = [
                 contribution
@@ -111,8 +111,7 @@ def made_mosaic(stack: Stack, parameters: ResampleParameters, workers: int) -> M
             made = make_block(strip, given, len(images), kernel, outliers)
             canvas.put(made.sums)
             found += made.rejected
-        if block.x0 == blocks[-1].x0:  # the end of a row
-            stack.pixels.pool.rest()
+        stack.pixels.pool.rest()
         return found
 
     with ThreadPoolExecutor(workers) as pool:
@@ -210,7 +209,7 @@ def _mosaic(
     )  # fmt: skip
     planes = dict(canvas.planes)
     times = planes.pop("exposure_time")
-    covered = np.count_nonzero(times)
+    covered = int(np.count_nonzero(times))
     changes = {
         "cal_logs": stack.meta.get("cal_logs") or [],
         "cal_step": stack.meta.get("cal_step") or {},
