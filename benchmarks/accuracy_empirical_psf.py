@@ -3,8 +3,10 @@
     rdms simulate scene --ra 268.5 --dec -29.2 --size 0.16 --stars bulge --star-count 60000 \
         --no-galaxies -o scene.parquet
     rdms simulate plan --ra 268.5 --dec -29.2 --aim WFI01 --dithers 4 --pattern sub -o plan.sim.ecsv
-    rdms simulate visit plan.sim.ecsv --scene scene.parquet -o images --level 2 --any-sun-angle
-    python benchmarks/accuracy_empirical_psf.py images/*_cal.asdf --scene scene.parquet
+    rdms simulate visit plan.sim.ecsv --scene scene.parquet -o images --level 2 --any-sun-angle \
+        --store STORE
+    python benchmarks/accuracy_empirical_psf.py images/*_cal.asdf --scene scene.parquet \
+        --store STORE
 
 Built in four ways: from the optical model that drew the stars; from one that is wrong (jitter of
 0.020 arcsec, defocus of 0.02 micron); from a plain Gaussian; and with nothing known of the stars'
@@ -23,13 +25,17 @@ import numpy as np
 from astropy.table import Table
 
 from roman_dms.formats.exposures import read_rate_image
+from roman_dms.formats.reference_files import read_reference
 from roman_dms.instrument.throughput import effective_area, wavelengths
+from roman_dms.products.reference import Ipc
 from roman_dms.psf.build import psf_grid
+from roman_dms.psf.capacitance import with_capacitance
 from roman_dms.psf.empirical.build import Settings, cutoff_frequency, gaussian_grid
 from roman_dms.psf.empirical.fitting import StarFits, fit_stars
 from roman_dms.psf.empirical.model import Model
 from roman_dms.psf.empirical.stamps import Stamps
 from roman_dms.psf.steps.empirical import build_empirical
+from roman_dms.references.store import ReferenceStore, plain
 from roman_dms.simulation.drawing.image import draw
 from roman_dms.simulation.sources import PixelSources
 from roman_dms.simulation.steps.scene_files import read_scene
@@ -38,6 +44,16 @@ PLACES = np.linspace(200, 3888, 5)
 SPECTRA = {"blue, 20000 K": 20000.0, "solar, 5770 K": 5770.0, "red, 3200 K": 3200.0}
 HALF = 8
 FLUX = 1e5
+
+
+def as_recorded(grid, meta, store):
+    """The PSF with the interpixel capacitance of the file that the image names, if it does."""
+    name = meta.get("ref_file.ipc")
+    if name in (None, "N/A"):
+        return grid
+    ipc = read_reference(ReferenceStore(store).reference(plain(name)))
+    assert isinstance(ipc, Ipc)
+    return with_capacitance(grid, ipc.data)
 
 
 def star_table(scene_file, detector, element):
@@ -136,14 +152,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("images", nargs="+")
     parser.add_argument("--scene", required=True)
+    parser.add_argument("--store", help="reference data (RDMS_REFERENCES)")
     parser.add_argument("--only", help="one of the ways alone, by its number")
     parser.add_argument("--most-stars", type=int, default=Settings().most_stars)
     arguments = parser.parse_args()
     most = arguments.most_stars
     meta = read_rate_image(arguments.images[0]).meta
     detector, element = meta.detector, meta.optical_element
-    truth = psf_grid(detector, element)
-    wrong = psf_grid(detector, element, jitter=0.020, defocus=0.02)
+    truth, wrong = (
+        as_recorded(psf_grid(detector, element, **changed), meta, arguments.store)
+        for changed in ({}, {"jitter": 0.020, "defocus": 0.02})
+    )
     stars = star_table(arguments.scene, detector, element)
     ways = [
         ("the optical model", {"stars": stars, "settings": Settings(most_stars=most)}),
@@ -160,7 +179,7 @@ def main():
         if arguments.only and int(arguments.only) != number:
             continue
         begun, cpu = time.time(), time.process_time()
-        psf = build_empirical(arguments.images, **options)
+        psf = build_empirical(arguments.images, **{"optical": truth} | options)
         seconds, cpu = time.time() - begun, time.process_time() - cpu
         off = shapes(psf, truth)
         print(

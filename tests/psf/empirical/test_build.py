@@ -162,7 +162,9 @@ def test_intruders_do_not_count(exposures, from_optics):
     found, clean = (shape(p.grid.at(160, 160, 1.58)) for p in (psf, from_optics))
     assert psf.stars >= 80
     assert np.abs(found[:2] - clean[:2]).max() < 1e-3
-    assert abs(found[2] / clean[2] - 1) < 2e-3  # skirts of the neighbours, below the threshold
+    # What the first rounds took from neighbours that lie all on one side stays in the wings, and
+    # with it sky and scale: the pixels there are left out in stars with and without neighbours.
+    assert abs(found[2] / clean[2] - 1) < 2e-3
 
 
 def test_threads_change_nothing(exposures):

@@ -24,7 +24,7 @@ from roman_dms.psf.empirical.refinement import (
     passed_frequencies,
     refine,
 )
-from roman_dms.psf.empirical.selection import core_pixels, kept_pixels, whole_cores
+from roman_dms.psf.empirical.selection import agreeing
 from roman_dms.psf.empirical.stamps import Stamps
 from roman_dms.psf.grid import PsfGrid
 from roman_dms.psf.pupil import DIAMETER
@@ -207,13 +207,10 @@ def _iterated(
         doubts = np.array([error, OUTSIDE * (error - least)])
         errors = np.array([error, doubts[1] + LEAST_OUTSIDE])
         fits, mean = _fitted(exposures, model, stamps, fits, shares, errors, rounds, workers)
-        used = mean.agree & fits.good
-        kept = kept_pixels(model, whole, fits, shares, doubts, workers)
-        if error < TRUSTED_ERROR:
-            stamps = whole.with_good(kept)
-            used &= whole_cores(whole, stamps)
-        else:
-            stamps = whole.with_good(kept | (whole.good & core_pixels(whole.half)))
+        stamps, sound = agreeing(
+            model, whole, fits, shares, doubts, workers, trusted=error < TRUSTED_ERROR
+        )
+        used = mean.agree & fits.good & sound
         _require(len(np.unique(stamps.star[used])), "stars that the PSF fits")
         some, found = stamps[used], fits.found[used]
         found[:, [0, 3]] = shared_light(some, found, fits.errors[used], len(exposures))

@@ -127,15 +127,9 @@ def combined(
     agree = counts.copy()
     offset = np.zeros_like(frame)
     for _ in range(ROUNDS):
-        total = np.bincount(stamps.star, weight * agree)
         mean = np.stack(
-            [
-                np.bincount(stamps.star, weight * agree * (frame - offset)[:, k])
-                / np.where(total > 0, total, 1)
-                for k in (0, 1)
-            ],
-            axis=1,
-        )[stamps.star]
+            [_mean_of_stars(stamps, place, weight * agree) for place in (frame - offset).T], axis=1
+        )
         several = agree & (np.bincount(stamps.star, agree)[stamps.star] > 1)
         offset = _offsets(stamps, found, frame - mean, weight * several, len(exposures))
         away = np.abs(frame - offset - mean).max(axis=1)
@@ -166,27 +160,32 @@ def shared_light(
         Number of exposures.
     """
     factors = np.ones(count)
-    flux, error = found[:, 0], errors[:, 0]
+    flux, weights = found[:, 0], _inverse_squares(errors)
+    counts = weights[:, 0] > 0
     for _ in range(ROUNDS):
         factor = factors[stamps.exposure]
-        mean = _mean_of_stars(stamps, flux / factor, error / factor)
-        ratio = np.where((error > 0) & (mean > 0), flux / mean, np.nan)
+        mean = _mean_of_stars(stamps, flux / factor, weights[:, 0] * factor**2)
+        ratio = np.where(counts & (mean > 0), flux / mean, np.nan)
         factors = np.array(
             [np.nanmedian(ratio[stamps.exposure == number]) for number in range(count)]
         )
-    sky = _mean_of_stars(stamps, found[:, 3], errors[:, 3])
+    sky = _mean_of_stars(stamps, found[:, 3], weights[:, 3])
     return np.stack([mean * factor, sky], axis=1)
 
 
-def _mean_of_stars(
-    stamps: Stamps, values: NDArray[np.float64], errors: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """(n,) mean of each star's values over its images."""
+def _inverse_squares(errors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights; 0 where the error is 0."""
     counts = errors > 0
-    weight = np.where(counts, 1 / np.where(counts, errors, 1) ** 2, 0)
+    return np.where(counts, 1 / np.where(counts, errors, 1) ** 2, 0)
+
+
+def _mean_of_stars(
+    stamps: Stamps, values: NDArray[np.float64], weight: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(n,) mean of each star's values over its images; 0 for stars without weight."""
     total = np.bincount(stamps.star, weight)
     mean = np.bincount(stamps.star, weight * values) / np.where(total > 0, total, 1)
-    return mean[stamps.star]
+    return np.asarray(mean[stamps.star])
 
 
 def _to_frame(

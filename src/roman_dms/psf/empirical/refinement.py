@@ -122,11 +122,7 @@ def refine(
     columns = star_columns(model, stamps, found[:, 0], places, shares, jacobians, workers)
     stars = Elimination.of(weights, columns, stamps.star, workers)
     equations = _Equations(model, stamps, places, flux.astype(np.float32), stars, workers)
-    information = weights * equations.amplitude**2
-    weight = _by_radius(equations.over_the_detector(information), model.middle)
-    passed = passed_frequencies(weight.shape[0], model.start.oversample, cutoff)
-    gram = _gram(equations.mixtures, information)
-    scaling = _Scaling(1 / np.sqrt(weight), np.linalg.inv(np.linalg.cholesky(gram)), passed)
+    scaling = _Scaling.of(equations, weights, cutoff)
     gradient = equations.transpose(stars.weighted(residual.astype(np.float32)))
     step = scaling.step(
         _conjugate_gradients(
@@ -135,10 +131,11 @@ def refine(
         )
     )
     scatter = equations.over_the_detector(((weights * flux * residual) ** 2).astype(np.float32))
+    variance = _by_radius(scatter, model.middle) * scaling.scale**4
     return Refinement(
         model.with_corrections(model.corrections + model.patches(step)),
-        _variance(_by_radius(scatter, model.middle) / weight**2, passed),
-        np.asarray(np.linalg.inv(gram), np.float64),
+        _variance(variance, scaling.passed),
+        scaling.spread_out.T @ scaling.spread_out,
         _change(model, step),
     )
 
@@ -202,6 +199,19 @@ class _Scaling:
     """(mode, mode) makes the polynomials orthogonal over the stars."""
 
     passed: NDArray[np.float64]
+    """(D, D / 2 + 1) what part of each spatial frequency is kept."""
+
+    @classmethod
+    def of(cls, equations: _Equations, weights: NDArray[np.float32], cutoff: float) -> _Scaling:
+        """By what pixels with inverse variances (n, P, P) tell."""
+        model, information = equations.model, weights * equations.amplitude**2
+        weight = _by_radius(equations.over_the_detector(information), model.middle)
+        gram = _gram(equations.mixtures, information)
+        return cls(
+            1 / np.sqrt(weight),
+            np.linalg.inv(np.linalg.cholesky(gram)),
+            passed_frequencies(weight.shape[0], model.start.oversample, cutoff),
+        )
 
     def step(self, v: NDArray[np.float64]) -> NDArray[np.float64]:
         """(mode, D, D) corrections of scaled unknowns."""

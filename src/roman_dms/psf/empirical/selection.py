@@ -24,6 +24,43 @@ CORE = 1.5
 """Distance from a star within which all pixels must count [pixel]."""
 
 
+def agreeing(
+    model: Model,
+    whole: Stamps,
+    fits: StarFits,
+    shares: NDArray[np.float32],
+    model_error: NDArray[np.float64],
+    workers: int,
+    *,
+    trusted: bool,
+) -> tuple[Stamps, NDArray[np.bool_]]:
+    """Stars with the pixels that agree with the model, and (n,) which of them to use.
+
+    Parameters
+    ----------
+    model
+        The PSF.
+    whole
+        Images of stars, with all pixels that are usable.
+    fits
+        What was fitted to them.
+    shares
+        (n, component) of the start's components in each.
+    model_error
+        (2,) by what part of its own light, and of the star's, a pixel's model may err.
+    workers
+        Threads.
+    trusted
+        Whether the model is good enough to judge of stars' cores; otherwise these count.
+    """
+    kept = kept_pixels(model, whole, fits, shares, model_error, workers)
+    if trusted:
+        clipped = whole.with_good(kept)
+        return clipped, whole_cores(whole, clipped)
+    core = whole.good & core_pixels(whole.half)
+    return whole.with_good(kept | core), np.ones(len(whole), bool)
+
+
 def kept_pixels(
     model: Model,
     stamps: Stamps,
@@ -32,7 +69,11 @@ def kept_pixels(
     model_error: NDArray[np.float64],
     workers: int,
 ) -> NDArray[np.bool_]:
-    """(n, P, P) pixels that agree with the model: without neighbours and cosmic rays."""
+    """(n, P, P) pixels that agree with the model: without neighbours and cosmic rays.
+
+    Those that are too bright and those too dark alike: were only the bright ones left out, a
+    model that is too faint would become fainter in every round.
+    """
     flux, sky = fits.found[:, 0], fits.found[:, 3, None, None]
     psf = model.pixels(stamps, fits.found[:, 1:3], shares, workers)
     residual = stamps.light - flux[:, None, None] * psf - sky
