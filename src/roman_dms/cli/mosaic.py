@@ -30,8 +30,11 @@ if TYPE_CHECKING:
               help="Rows and columns of that field.")  # fmt: skip
 @click.option("--position-angle", type=float, default=0.0,
               help="Angle of its y axis, from north to east [deg].")  # fmt: skip
-@click.option("--pixel-scale", type=click.FloatRange(0.01, 1),
-              help="Side of a pixel [arcsec]; by default 0.055. 0.11 for patchy visits.")
+@click.option(
+    "--pixel-scale",
+    type=click.FloatRange(0.01, 1),
+    help="Side of a pixel [arcsec]; by default 0.055. 0.11 for patchy visits.",
+)
 @click.option("--add", "existing", metavar="MOSAIC",
               type=click.Path(path_type=Path, dir_okay=False),
               help="Add the images to this mosaic, without those that are in it.")  # fmt: skip
