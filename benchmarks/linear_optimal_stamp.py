@@ -18,8 +18,9 @@ import numpy as np
 
 from roman_dms.mosaics.geometry import Area, block_map
 from roman_dms.mosaics.images import InputImage
-from roman_dms.mosaics.linear_optimal import StampInput, StampSettings, linear_optimal
+from roman_dms.mosaics.linear_optimal import linear_optimal
 from roman_dms.mosaics.psf_overlaps import Gaussian, PixelResponse
+from roman_dms.mosaics.stamp import StampInput, StampSettings
 from tests.mosaics import dithered
 
 SCALE = 0.055

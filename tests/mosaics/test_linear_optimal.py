@@ -12,8 +12,9 @@ import pytest
 from roman_dms.errors import UsageError
 from roman_dms.mosaics.geometry import Area, block_map
 from roman_dms.mosaics.images import InputImage
-from roman_dms.mosaics.linear_optimal import Stamp, StampInput, StampSettings, linear_optimal
+from roman_dms.mosaics.linear_optimal import linear_optimal
 from roman_dms.mosaics.psf_overlaps import Gaussian, PixelResponse
+from roman_dms.mosaics.stamp import Stamp, StampInput, StampSettings
 from tests.mosaics import dithered
 
 AREA = Area(227, 227, 20, 20)

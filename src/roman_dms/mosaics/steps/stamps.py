@@ -14,8 +14,9 @@ from roman_dms.formats.mosaics import MOSAIC
 from roman_dms.formats.sources import FilePath
 from roman_dms.formats.trees import open_tagged
 from roman_dms.mosaics.geometry import Area, block_map
-from roman_dms.mosaics.linear_optimal import Stamp, StampInput, StampSettings, linear_optimal
+from roman_dms.mosaics.linear_optimal import linear_optimal
 from roman_dms.mosaics.psf_overlaps import Broadened, Gaussian, PixelResponse
+from roman_dms.mosaics.stamp import Stamp, StampInput, StampSettings
 from roman_dms.mosaics.steps.combination import SelectImagesParameters, select_images
 from roman_dms.mosaics.steps.members import Member, open_members
 from roman_dms.mosaics.steps.pixels import AROUND, Loaded, area_of
