@@ -10,61 +10,40 @@ catalogue, the map of the segments and the aligned image go to FOLDER.
 
 from __future__ import annotations
 
-import gc
-import json
-import logging
 import os
-import resource
 import sys
-import time
+
+from peer_timings import Timings, use_store
 
 L2, STORE, FOLDER, TIMINGS = sys.argv[1:5]
 STARS = next((word for word in sys.argv[5:] if word.endswith(".ecsv")), None)
-os.environ["CRDS_PATH"] = os.path.abspath(STORE)  # noqa: PTH100
-os.environ["CRDS_SERVER_URL"] = "https://crds-serverless-mode.stsci.edu"
-os.environ["CRDS_OBSERVATORY"] = "roman"
-os.environ["STPIPE_DISABLE_CRDS_STEPPARS"] = "true"
+use_store(STORE)
 
 import roman_datamodels.datamodels as rdm  # noqa: E402
 from romancal import step as peer  # noqa: E402
 from romancal.datamodels import ModelLibrary  # noqa: E402
 
 
-def timed(name, function, rows):
-    gc.collect()
-    wall, cpu = time.perf_counter(), time.process_time()
-    result = function()
-    rows[name] = {
-        "wall": time.perf_counter() - wall,
-        "cpu": time.process_time() - cpu,
-        "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
-    }
-    print(f"{name:16s} {rows[name]['wall']:8.2f} s", flush=True)
-    return result
-
-
 def main():
-    logging.disable(logging.INFO)
     os.makedirs(FOLDER, exist_ok=True)  # noqa: PTH103
-    rows = {}
-    model = timed("read", lambda: rdm.open(L2), rows)
+    timings = Timings()
+    model = timings.of("read", lambda: rdm.open(L2))
     deblend = "deblend" in sys.argv
     step = peer.SourceCatalogStep(deblend=deblend)
-    catalog, segments = timed("source_catalog", lambda: step.run(model), rows)
+    catalog, segments = timings.of("source_catalog", lambda: step.run(model))
     print(len(catalog.source_catalog), "sources")
     if STARS:
         model.meta["source_catalog"] = {"tweakreg_catalog": catalog.source_catalog}
         align = peer.TweakRegStep(abs_refcat=STARS)
-        library = timed("tweakreg", lambda: align.run(ModelLibrary([model])), rows)
+        library = timings.of("tweakreg", lambda: align.run(ModelLibrary([model])))
         with library:
             model = library.borrow(0)
             library.shelve(model, modify=False)
         print("tweakreg", model.meta.cal_step.tweakreg)
-        timed("write", lambda: model.save(os.path.join(FOLDER, "peer_cal.asdf")), rows)  # noqa: PTH118
-    timed("write catalog", lambda: catalog.to_parquet(f"{FOLDER}/peer_cat.parquet"), rows)
+        timings.of("write", lambda: model.save(os.path.join(FOLDER, "peer_cal.asdf")))  # noqa: PTH118
+    timings.of("write catalog", lambda: catalog.to_parquet(f"{FOLDER}/peer_cat.parquet"))
     segments.save(os.path.join(FOLDER, "peer_segm.asdf"))  # noqa: PTH118
-    with open(TIMINGS, "w") as file:  # noqa: PTH123
-        json.dump(rows, file, indent=1)
+    timings.write(TIMINGS)
 
 
 if __name__ == "__main__":

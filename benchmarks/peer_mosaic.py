@@ -10,20 +10,12 @@ those of romancal's mosaic pipeline with their defaults, but for the source cata
 
 from __future__ import annotations
 
-import gc
-import json
-import logging
-import os
-import resource
 import sys
-import time
+
+from peer_timings import Timings, use_store
 
 ASSOCIATION, STORE, OUTPUT, TIMINGS = sys.argv[1:5]
-os.environ["CRDS_PATH"] = os.path.abspath(STORE)  # noqa: PTH100
-os.environ["CRDS_SERVER_URL"] = "https://crds-serverless-mode.stsci.edu"
-os.environ["CRDS_OBSERVATORY"] = "roman"
-os.environ["CRDS_CONTEXT"] = "roman_0001.pmap"
-os.environ["STPIPE_DISABLE_CRDS_STEPPARS"] = "true"
+use_store(STORE, "roman_0001.pmap")
 
 from romancal import step as peer  # noqa: E402
 from romancal.datamodels import ModelLibrary  # noqa: E402
@@ -36,29 +28,14 @@ STEPS = {
 }
 
 
-def timed(name, function, rows):
-    gc.collect()
-    wall, cpu = time.perf_counter(), time.process_time()
-    result = function()
-    rows[name] = {
-        "wall": time.perf_counter() - wall,
-        "cpu": time.process_time() - cpu,
-        "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
-    }
-    print(f"{name:18s} {rows[name]['wall']:8.2f} s", flush=True)
-    return result
-
-
 def main():
-    logging.disable(logging.INFO)
-    rows = {}
-    product = timed("read", lambda: ModelLibrary(ASSOCIATION), rows)
+    timings = Timings()
+    product = timings.of("read", lambda: ModelLibrary(ASSOCIATION))
     for name, step in STEPS.items():
-        product = timed(name, lambda step=step, product=product: step().run(product), rows)
-    timed("write", lambda: product.save(OUTPUT), rows)
+        product = timings.of(name, lambda step=step, product=product: step().run(product))
+    timings.of("write", lambda: product.save(OUTPUT))
     print("mosaic", product.data.shape)
-    with open(TIMINGS, "w") as file:  # noqa: PTH123
-        json.dump(rows, file, indent=1)
+    timings.write(TIMINGS)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What tests of several packages share: the miniature exposure and its references."""
+"""What tests of several packages share: the miniature exposure, its references, apertures."""
 
 from __future__ import annotations
 
@@ -33,3 +33,16 @@ def miniature_store(tmp_path_factory):
             bootstrap(shared / "store", **BASELINE, effective_psf=baseline_epsf)
             (shared / "store" / "done").touch()
     return shared / "store"
+
+
+@pytest.fixture(scope="session")
+def siaf():
+    """Roman's apertures as ``pysiaf`` reads them, without its call to the internet."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("requests.get", _no_network)
+        pysiaf = pytest.importorskip("pysiaf")
+    return pysiaf.Siaf("Roman")
+
+
+def _no_network(*args, **kwargs):
+    raise ConnectionError

@@ -13,22 +13,9 @@ import pytest
 from roman_dms.cli.main import EXIT_CODES, main
 from roman_dms.formats.products import read_product
 
+pytestmark = pytest.mark.usefixtures("miniature_references")
 NAME = "r0000101001001001001_0001_wfi01_f158"
 RDMS = Path(sys.executable).parent / "rdms"
-
-
-@pytest.fixture
-def rdms(miniature_store, monkeypatch, capsys):
-    """Run the command in this process; gives exit code, output and errors."""
-    monkeypatch.setenv("RDMS_REFERENCES", str(miniature_store))
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return ended.value.code or 0, printed.out, printed.err
-
-    return call
 
 
 def test_help_is_quick():

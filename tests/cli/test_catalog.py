@@ -8,24 +8,11 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 
-from roman_dms.cli.main import EXIT_CODES, main
+from roman_dms.cli.main import EXIT_CODES
 from roman_dms.psf.evaluation import PsfField
 from roman_dms.psf.plain import gaussian_psf
 
 STARS = np.array([(60.3, 70.8, 100.0), (150.0, 90.5, 30.0), (200.2, 201.9, 300.0)])
-
-
-@pytest.fixture
-def rdms(capsys):
-    """Run the command in this process; gives exit code, output and errors."""
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return ended.value.code or 0, printed.out, printed.err
-
-    return call
 
 
 @pytest.fixture

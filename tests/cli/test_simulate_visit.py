@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from roman_dms.cli.main import main
 from roman_dms.cli.simulate import visit
 from roman_dms.cli.simulate.choices import effect_settings
 from roman_dms.errors import CalibrationError, UsageError
@@ -14,21 +13,8 @@ from roman_dms.formats.products import read_product
 from roman_dms.formats.tables import read_table
 from roman_dms.planning.pointing_plan import read_plan
 
+pytestmark = pytest.mark.usefixtures("miniature_references")
 PLAN = ("simulate", "plan", "--ra", 270, "--dec", 66)
-
-
-@pytest.fixture
-def rdms(miniature_store, monkeypatch, capsys):
-    """Run the command in this process; gives exit code, output and errors."""
-    monkeypatch.setenv("RDMS_REFERENCES", str(miniature_store))
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return ended.value.code or 0, printed.out, printed.err
-
-    return call
 
 
 @pytest.fixture

@@ -14,28 +14,11 @@ from roman_dms.instrument.quality import Pixel
 from roman_dms.pipeline.runner import run
 from roman_dms.products.reference import Saturation
 from roman_dms.recipes import load
-from roman_dms.references import ReferenceStore
-from roman_dms.references.selected import SelectedReferences
 from roman_dms.simulation.layout import Ranges
 from roman_dms.simulation.steps.injected_light import InjectionSettings
 from roman_dms.simulation.steps.injection import inject
 from roman_dms.simulation.steps.injection_layout import Layout, layout
 from tests.simulation.steps.injected_products import gaussian_psf
-
-
-@pytest.fixture(scope="module")
-def references(miniature_store):
-    return SelectedReferences(ReferenceStore(miniature_store).context())
-
-
-@pytest.fixture(scope="module")
-def raw(miniature_raw):
-    return read_product(miniature_raw)
-
-
-@pytest.fixture(scope="module")
-def image(raw, references):
-    return run(load(), raw, references).product
 
 
 @pytest.fixture(scope="module")

@@ -17,22 +17,6 @@ from roman_dms.instrument.quality import Pixel
 from roman_dms.pipeline.runner import run
 from roman_dms.recipes import load
 from roman_dms.references import ReferenceStore, parameters_of
-from roman_dms.references.selected import SelectedReferences
-
-
-@pytest.fixture(scope="module")
-def references(miniature_store):
-    return SelectedReferences(ReferenceStore(miniature_store).context())
-
-
-@pytest.fixture(scope="module")
-def raw(miniature_raw):
-    return read_product(miniature_raw)
-
-
-@pytest.fixture(scope="module")
-def image(raw, references):
-    return run(load(), raw, references).product
 
 
 @pytest.fixture(scope="module")

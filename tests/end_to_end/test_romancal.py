@@ -18,8 +18,6 @@ import pytest
 from roman_dms.formats.products import read_product, write_product
 from roman_dms.pipeline.runner import run
 from roman_dms.recipes import load
-from roman_dms.references import ReferenceStore
-from roman_dms.references.selected import SelectedReferences
 
 HERE = Path(__file__).parent
 BEFORE = "dq_init,saturation,linearity"
@@ -34,11 +32,6 @@ def romancal(source, store, output, names):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
-
-
-@pytest.fixture(scope="module")
-def references(miniature_store):
-    return SelectedReferences(ReferenceStore(miniature_store).context())
 
 
 @pytest.fixture(scope="module")

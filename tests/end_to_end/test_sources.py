@@ -19,8 +19,6 @@ from roman_dms.pipeline.process import process_file
 from roman_dms.planning.exposure import PlannedExposure
 from roman_dms.products.source_columns import BY_NAME
 from roman_dms.recipes import load
-from roman_dms.references import ReferenceStore
-from roman_dms.references.selected import SelectedReferences
 from roman_dms.simulation.steps.image import make_image
 from roman_dms.simulation.steps.pointing import aimed
 from roman_dms.simulation.steps.request import ExposureRequest
@@ -29,11 +27,6 @@ EXPOSURE = aimed(
     PlannedExposure(ra=270.0, dec=66.0, position_angle=0.0, element="F158", ma_table=4,
                     start=61557.0), "WFI01",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def references(miniature_store):
-    return SelectedReferences(ReferenceStore(miniature_store).context())
 
 
 @pytest.fixture(scope="module")

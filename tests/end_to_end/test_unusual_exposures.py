@@ -17,13 +17,6 @@ from roman_dms.pipeline.runner import run
 from roman_dms.products.metadata import Metadata
 from roman_dms.products.reference import Mask
 from roman_dms.recipes import load
-from roman_dms.references import ReferenceStore
-from roman_dms.references.selected import SelectedReferences
-
-
-@pytest.fixture(scope="module")
-def references(miniature_store):
-    return SelectedReferences(ReferenceStore(miniature_store).context())
 
 
 @pytest.fixture(scope="module")

@@ -1,26 +1,34 @@
+import matplotlib.image
 import numpy as np
-from astropy.coordinates import SkyCoord
+from matplotlib.axes import Axes
 
-from roman_dms.planning.preview import draw_plan, tangent_plane
-
-
-def test_the_tangent_plane_is_astropy_s_gnomonic_projection():
-    random = np.random.default_rng(3)
-    ra, dec = random.uniform(340, 380, 50), random.uniform(40, 80, 50)
-    frame = SkyCoord(359.0, 60.0, unit="deg").skyoffset_frame()
-    offsets = SkyCoord(ra, dec, unit="deg").transform_to(frame)
-    x, y, z = offsets.cartesian.xyz.value
-    expected = np.degrees(np.stack([y / x, z / x], axis=1))
-    np.testing.assert_allclose(
-        tangent_plane(np.stack([ra, dec], axis=1), 359.0, 60.0), expected, atol=1e-10
-    )
-
-
-def test_the_other_half_of_the_sky_has_no_place():
-    assert np.isnan(tangent_plane(np.array([[180.0, 0.0]]), 0.0, 0.0)).all()
+from roman_dms.planning.footprints import footprints
+from roman_dms.planning.preview import draw_plan
 
 
 def test_a_picture_is_drawn_across_the_meridian(planned, tmp_path):
     path = tmp_path / "plan.png"
     draw_plan([planned(ra=0.01), planned(ra=359.99, exposure=2)], path)
     assert path.read_bytes()[:4] == b"\x89PNG"
+    assert matplotlib.image.imread(path)[..., :3].std() > 0.01
+
+
+def test_detectors_lie_where_the_gnomonic_projection_puts_them(planned, tmp_path, monkeypatch):
+    """Offsets from the middle of the corners, by rotations of unit vectors."""
+    drawn, kept = [], Axes.add_collection
+    monkeypatch.setattr(
+        Axes,
+        "add_collection",
+        lambda self, polygons: drawn.append(polygons) or kept(self, polygons),
+    )
+    exposure = planned(ra=359.9, dec=62.0)
+    draw_plan([exposure], tmp_path / "plan.png")
+    corners = np.radians(np.concatenate(list(footprints(exposure).values())))
+    ra, dec = corners.T
+    vectors = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
+    outward = vectors.mean(axis=1) / np.linalg.norm(vectors.mean(axis=1))
+    east = np.cross([0, 0, 1], outward)
+    east /= np.linalg.norm(east)
+    places = np.stack([east, np.cross(outward, east)]) @ vectors / (outward @ vectors)
+    found = np.concatenate([path.vertices[:4] for path in drawn[0].get_paths()])
+    np.testing.assert_allclose(found, np.degrees(places.T), atol=1e-9)
