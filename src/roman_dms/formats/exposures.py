@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from roman_dms.errors import FormatError, MetadataError
 from roman_dms.formats.float16 import AsFloat16
+from roman_dms.formats.read_noise import ReadNoise
 from roman_dms.formats.sources import FilePath
 from roman_dms.formats.trees import TaggedFile, open_tagged
 from roman_dms.instrument.detectors import detector
@@ -248,8 +249,7 @@ def _images(tree: dict[str, Any], name: str) -> dict[str, NDArray[Any]]:
         if array.shape != shape:
             raise FormatError(f"{key!r} of {name} has the shape {array.shape}.", f"{shape}")
     if "var_rnoise" not in images:
-        rest = images["err"] ** 2 - images["var_poisson"] - images.get("var_flat", 0)
-        images["var_rnoise"] = np.maximum(rest, np.float32(0))
+        images["var_rnoise"] = np.asarray(ReadNoise(images))
     for key in ("chisq", "dumo"):
         images.setdefault(key, np.full(shape, np.nan, np.float32))
     return images

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from roman_dms.errors import MetadataError, RdmsError, UsageError
 from roman_dms.formats.exposures import RATE, check_array, metadata_of, require, tree_of
+from roman_dms.formats.read_noise import ReadNoise
 from roman_dms.formats.sources import FilePath
 from roman_dms.formats.trees import open_tagged
 from roman_dms.instrument.exposure_types import exposure_type
@@ -21,9 +22,6 @@ from roman_dms.products.arrays import PixelArray
 from roman_dms.products.metadata import Metadata
 from roman_dms.sky.pixel_map import PixelMap, pixel_map
 from roman_dms.sky.tangent import TangentPlane
-
-COMPONENTS = ("var_poisson", "var_rnoise")
-"""Variances that every mosaic carries."""
 
 SIDE = 8
 """Points along a side of a footprint."""
@@ -42,7 +40,7 @@ class Member:
     meta: Metadata
 
     arrays: dict[str, PixelArray]
-    """``data``, ``dq`` and variances, in the file."""
+    """``data``, ``dq``, ``err`` and variances, in the file."""
 
     mapping: PixelMap
     """From the sky to its pixels."""
@@ -156,9 +154,9 @@ def open_members(paths: Sequence[FilePath], workers: int = 2) -> list[Member | M
 
 
 def _arrays(tree: dict[str, Any], name: str) -> dict[str, PixelArray]:
-    optional = ("var_flat",) if "var_flat" in tree else ()
+    present = [key for key in ("var_rnoise", "var_flat") if key in tree]
     arrays: dict[str, PixelArray] = {}
-    for key in ("data", "dq", *COMPONENTS, *optional):
+    for key in ("data", "dq", "err", "var_poisson", *present):
         require(tree, key, name)
         arrays[key] = tree[key]
         kind = {"data": "f4", "dq": "u4"}.get(key, "f2")
@@ -167,6 +165,7 @@ def _arrays(tree: dict[str, Any], name: str) -> dict[str, PixelArray]:
     shapes = {key: tuple(array.shape) for key, array in arrays.items()}
     if len(set(shapes.values())) > 1:
         raise MetadataError(f"The arrays of {name} have the shapes {shapes}.", "one shape")
+    arrays.setdefault("var_rnoise", ReadNoise(arrays))
     return arrays
 
 
