@@ -79,7 +79,7 @@ def romancal(association, cell, work, name, **environment):
     store, timings, cells = work / "crds", work / f"{name}.json", work / "skycells.asdf"
     region = MISSION.region_at(*np.array(MISSION.named(cell).centre)[:, np.newaxis]).item()
     # the peer counts rows of the table for numbers of regions, so that it must begin at the first
-    write_sky_cells(MISSION, range(region + 1), cells)
+    write_sky_cells(MISSION, (region,), cells)
     (store / "config" / "roman").mkdir(parents=True, exist_ok=True)
     (store / "config" / "roman" / "server_config").write_text(repr(OFFLINE))
     output = work / f"{name}_coadd.asdf"

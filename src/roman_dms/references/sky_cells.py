@@ -63,7 +63,7 @@ def read_sky_cells(path: Path) -> TabledSkyCells:
 
 
 def write_sky_cells(cells: SkyCells, regions: Sequence[int], path: str | os.PathLike[str]) -> int:
-    """Write some regions of a tessellation in RAD's ``skycells`` format.
+    """Write the cells of some regions of a tessellation in RAD's ``skycells`` format.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def write_sky_cells(cells: SkyCells, regions: Sequence[int], path: str | os.Path
     meta = {
         "reftype": "SKYCELLS",
         "pedigree": "GROUND",
-        "description": f"{len(regions)} projection regions and their sky cells.",
+        "description": f"The sky cells of {len(regions)} projection regions.",
         "author": "Roman DMS",
         "useafter": Time("2020-01-01T00:00:00"),
         "telescope": "ROMAN",

@@ -48,7 +48,8 @@ def test_rows_of_regions_are_those_of_the_mission():
         (1, 0.0, 86.40080763030687, 337.5, 22.5, 84.60010080729602, 88.20062574551088, 0.0,
          138592.5, 117834.5, 277186, 235670, 1985, 3986),
     ]  # fmt: skip
-    for row, values in zip(rows, expected, strict=True):
+    assert len(rows) == 4058
+    for row, values in zip(rows[:2], expected, strict=True):
         assert row.tolist() == pytest.approx(values, abs=1e-12)
 
 
@@ -106,10 +107,10 @@ def test_unknown_names_are_told_with_near_ones(table):
 def test_what_is_no_table_is_named():
     regions, cells = tables_of(MISSION, (0,))
     numbers = {"size": 5000, "border": 100, "scale": 0.055, "source": "t.asdf"}
-    with pytest.raises(FormatError, match=r"t\.asdf has 1 regions and no dec_center, "):
+    with pytest.raises(FormatError, match=r"t\.asdf has 1985 cells and no dec_center, "):
         TabledSkyCells(regions, cells[["name", "ra_center"]], **numbers)
-    with pytest.raises(FormatError, match=r"t\.asdf has 0 regions"):
-        TabledSkyCells(regions[:0], cells, **numbers)
+    with pytest.raises(FormatError, match=r"t\.asdf has 0 cells"):
+        TabledSkyCells(regions, cells[:0], **numbers)
     cells["x_tangent"][7] += 11
     with pytest.raises(FormatError, match="not on one grid"):
         TabledSkyCells(regions, cells, **numbers)

@@ -22,7 +22,7 @@ from roman_dms.cli.skycells.choices import area_options, tessellation_options
 )
 @tessellation_options
 def command(files: tuple[Path, ...], whole_sky: bool, output: Path, **options: Any) -> None:
-    """Write the projection regions of an area and all their cells, as RAD's skycells.
+    """Write all cells of the projection regions of an area, as RAD's skycells.
 
     The mission's software reads such a file in place of its own table, and so does every
     command here with --table.

@@ -1,7 +1,7 @@
 """The table of sky cells: part of the tessellation of the whole sky.
 
 The tessellation is known in closed form (:mod:`roman_dms.sky.tessellation`).  The whole table
-has about seven million cells and more than a gigabyte; the baseline has the regions around
+has eight million cells and more than a gigabyte; the baseline has those of the regions around
 :data:`POSITIONS` alone.
 """
 
@@ -18,7 +18,7 @@ POSITIONS = ((0.0, 90.0), (270.0, 66.0), (10.0, 0.0))
 
 
 def skycells(_frame: Frame) -> dict[str, Any]:
-    """Projection regions around :data:`POSITIONS`, and their cells."""
+    """All projection regions, and the cells of those around :data:`POSITIONS`."""
     ra, dec = zip(*POSITIONS, strict=True)
     regions, cells = tables_of(MISSION, MISSION.locate(ra, dec).region)
     meta = {

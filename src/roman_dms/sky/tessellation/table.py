@@ -43,7 +43,8 @@ class TabledSkyCells(SkyCells):
     Parameters
     ----------
     regions
-        Rows of projection regions: the columns of :data:`REGION`.
+        Rows of projection regions: the columns of :data:`REGION`.  Those without cells say
+        nothing.
     cells
         Rows of cells: the columns of :data:`CELL`.
     size, border
@@ -70,16 +71,17 @@ class TabledSkyCells(SkyCells):
         source: str,
     ) -> None:
         self.size, self.border, self.scale, self.source = size, border, scale, source
-        self._rows, self._cells = regions, cells
         missing = [name for name in REGION.names or () if name not in (regions.dtype.names or ())]
         missing += [name for name in CELL.names or () if name not in (cells.dtype.names or ())]
-        if missing or not len(regions) or self.pitch <= 0:
+        if missing or not len(cells) or self.pitch <= 0:
             raise FormatError(
-                f"The table of sky cells {source} has {len(regions)} regions and no "
+                f"The table of sky cells {source} has {len(cells)} cells and no "
                 f"{', '.join(missing) or 'area'}.",
                 "projection regions and sky cells, as RAD's skycells",
             )
-        self._grids = [self._grid(row) for row in regions]
+        self._rows = regions[regions["skycell_end"] > regions["skycell_start"]]
+        self._cells = cells
+        self._grids = [self._grid(row) for row in self._rows]
 
     def _grid(self, row: Any) -> tuple[int, int, Integers]:
         """First column, first row, and (rows, columns) the place in the table or -1."""
@@ -87,7 +89,7 @@ class TabledSkyCells(SkyCells):
         middle = (self.size - 1) / 2
         places = np.array([(middle - cells[f"{axis}_tangent"]) / self.pitch for axis in "xy"])
         column, line = np.rint(places).astype(np.int64)
-        if not len(cells) or np.abs(places - np.rint(places)).max() > 1e-3:
+        if np.abs(places - np.rint(places)).max() > 1e-3:
             raise FormatError(
                 f"Region {row['index']} of {self.source} has {len(cells)} cells, not on one grid.",
                 f"cells of {self.size} pixels, {self.pitch} apart",
@@ -198,15 +200,20 @@ class TabledSkyCells(SkyCells):
 def tables_of(
     cells: SkyCells, regions: Sequence[int] | Integers
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Rows of :data:`REGION` and of :data:`CELL` for some regions of a tessellation."""
-    region_rows, parts, count = np.zeros(len(regions), REGION), [], 0
-    for row, region in zip(region_rows, regions, strict=True):
-        places = cells.cells_in(int(region))
-        parts.append(_cell_rows(cells, places))
-        _fill_region(row, cells, int(region))
-        row["skycell_start"], row["skycell_end"] = count, count + len(places)
-        count += len(places)
-    return region_rows, np.concatenate(parts)
+    """Rows of :data:`REGION` for all regions of a tessellation, of :data:`CELL` for some.
+
+    romancal takes the number of a region for its row, so that none may be left out.
+    """
+    region_rows, parts, count = np.zeros(cells.regions.ra.size, REGION), [], 0
+    wanted = {int(region) for region in regions}
+    for region, row in enumerate(region_rows):
+        _fill_region(row, cells, region)
+        row["skycell_start"] = count
+        if region in wanted:
+            parts.append(_cell_rows(cells, cells.cells_in(region)))
+            count += len(parts[-1])
+        row["skycell_end"] = count
+    return region_rows, np.concatenate(parts) if parts else np.zeros(0, CELL)
 
 
 def _fill_region(row: Any, cells: SkyCells, region: int) -> None:
