@@ -190,7 +190,7 @@ class TestBadInput:
         result = fit(data, IMAGING, dq, method=method)
         np.testing.assert_allclose(result.rate[0], [5, 5, 0, 0], rtol=1e-5)
         lost = Pixel.DO_NOT_USE | Pixel.SATURATED
-        np.testing.assert_array_equal(result.dq[0], [0, 0, lost, lost])
+        np.testing.assert_array_equal(result.dq[0], [0, Pixel.SATURATED, lost, lost])
         assert result.var_rnoise[0, 1] > result.var_rnoise[0, 0] > result.var_rnoise[0, 2] == 0
 
     @pytest.mark.parametrize("gain", [0, -1, np.nan, np.inf])

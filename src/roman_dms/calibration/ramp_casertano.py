@@ -151,10 +151,10 @@ def _fit_pixel(
 @_kernel
 def _flags(seen: int, fitted: bool, gain_known: bool, finite: bool) -> np.uint32:
     flag = _PIXEL_JUMP if seen & _JUMP else np.uint32(0)
+    if seen & _SATURATED:
+        flag |= _PIXEL_SATURATED
     if not fitted:
         flag |= _DO_NOT_USE
-        if seen & _SATURATED:
-            flag |= _PIXEL_SATURATED
     if not gain_known:
         flag |= _NO_GAIN | _DO_NOT_USE
     if not finite:

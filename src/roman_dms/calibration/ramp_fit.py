@@ -77,7 +77,8 @@ def fit_likelihood(
     resultant_dq
         Their flags.  DO_NOT_USE, SATURATED, DROPOUT and AD_FLOOR leave a resultant
         out, JUMP_DET the difference to the one before.  Values that are not finite
-        are left out too.
+        are left out too.  A pixel that saturated is flagged so, with a slope from the
+        resultants before if there are two.
     gain
         Electrons per DN, shape (rows, columns).
     read_noise

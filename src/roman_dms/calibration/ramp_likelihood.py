@@ -40,7 +40,7 @@ _SATURATED = np.uint8(Resultant.SATURATED)
 _NO_FLAG = np.uint32(0)
 _HIT = np.uint32(Pixel.JUMP_DET)
 _NO_FIT = np.uint32(Pixel.DO_NOT_USE)
-_NO_FIT_SATURATED = np.uint32(Pixel.DO_NOT_USE | Pixel.SATURATED)
+_FULL = np.uint32(Pixel.SATURATED)
 _NO_GAIN = np.uint32(Pixel.DO_NOT_USE | Pixel.NO_GAIN_VALUE)
 _NOT_A_NUMBER = np.uint32(Pixel.OTHER_BAD_PIXEL)
 _ZERO, _ONE = np.float32(0), np.float32(1)
@@ -48,11 +48,11 @@ _ZERO, _ONE = np.float32(0), np.float32(1)
 
 @kernel
 def _set_flags(pixel: Array, seen: Array, dq: Array) -> None:
-    """Flag what could not be fitted and what was flagged as a jump before."""
+    """Flag what could not be fitted and what was flagged as saturated or a jump before."""
     for j in range(dq.shape[0]):
         flag = _HIT if seen[j] & JUMP else _NO_FLAG
-        failed = _NO_FIT_SATURATED if seen[j] & _SATURATED else _NO_FIT
-        flag |= failed if pixel[COUNT + j] == _ZERO else _NO_FLAG
+        flag |= _FULL if seen[j] & _SATURATED else _NO_FLAG
+        flag |= _NO_FIT if pixel[COUNT + j] == _ZERO else _NO_FLAG
         flag |= _NO_GAIN if pixel[PER_GAIN + j] == _ZERO else _NO_FLAG
         flag |= _NO_FLAG if abs(pixel[UNIFORM + j]) < LARGEST else _NOT_A_NUMBER
         dq[j] = flag

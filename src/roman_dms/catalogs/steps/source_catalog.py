@@ -102,7 +102,7 @@ def _check_detector(psf: PsfGrid, meta: Metadata) -> None:
 def masks_of(
     dq: NDArray[np.uint32], workers: int = 2
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Pixels whose light is not that of the sky, and saturated ones, (row, column) each.
+    """Pixels whose light is not that of the sky, and those lost to saturation, (row, column) each.
 
     The first are those that must not be used, and those that interpixel capacitance carries
     the charge of others to: the eight around a bad pixel that is not dead, and the four
@@ -127,7 +127,7 @@ def _mark(
     bad = (flags & Pixel.DO_NOT_USE) != 0
     charged = bad & ((flags & (Pixel.DEAD | Pixel.LOW_QE)) == 0)
     jumped = (flags & Pixel.JUMP_DET) != 0
-    full = (flags & Pixel.SATURATED) != 0
+    full = bad & ((flags & Pixel.SATURATED) != 0)  # others have a slope from before
     saturated[y[full], x[full]] = True
     for places, reached in ((HERE, bad), (CROSS, jumped), (SQUARE, charged)):
         for dy, dx in places:
