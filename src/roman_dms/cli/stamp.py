@@ -30,9 +30,13 @@ import click
               "several times slower.")  # fmt: skip
 @click.option("--radius", type=float, default=0.9, show_default=True,
               help="Input pixels this far around are used [arcsec].")  # fmt: skip
-@click.option("--psf", default="{detector}/{element}", show_default=True, metavar="PSF",
-              help="PSFs of the images: the optical model's; library:{detector}/{element}; an epsf "
-              "file; gaussian:FWHM.")  # fmt: skip
+@click.option("--psf", default="reference", show_default=True, metavar="PSF",
+              help="PSFs of the images: those of the reference data; library:{detector}/{element}; "
+              "an epsf file; {detector}/{element}, the optical model without interpixel "
+              "capacitance; gaussian:FWHM.")  # fmt: skip
+@click.option("--context", help="Context of the reference data.")
+@click.option("--store", type=click.Path(path_type=Path, file_okay=False),
+              help="Folder of the reference data (RDMS_REFERENCES).")  # fmt: skip
 @click.option("--wavelength", type=float,
               help="Mean wavelength of the light [micron]; by default a G2V star's.")  # fmt: skip
 @click.option("--mosaic", type=click.Path(path_type=Path, dir_okay=False),

@@ -12,7 +12,6 @@ import errno
 import hashlib
 import io
 import os
-import secrets
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,6 +29,7 @@ from roman_dms.errors import FileError, FormatError
 from roman_dms.formats import rad
 from roman_dms.formats.container import HEADER, HEADER_SIZE, INDEX, MAGIC
 from roman_dms.formats.trees import Lowering
+from roman_dms.formats.under_way import begin, clear_leftovers
 from roman_dms.products.arrays import PixelArray
 
 Compression = Literal["lz4", "zlib", "bzp2"] | None
@@ -156,18 +156,21 @@ def header_of(root: TaggedDict) -> bytes:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file beside ``path`` that takes its place once all is on the disk."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    """A file beside ``path`` that takes its place once all is on the disk.
+
+    What writers of the same path have left that were killed is removed.
+    """
     try:
-        descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        try:
-            with os.fdopen(descriptor, "wb", buffering=0) as file:
+        clear_leftovers(path)
+        beside, descriptor = begin(path)
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
+            try:
                 yield file
                 os.fsync(descriptor)
-            beside.replace(path)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
+                beside.replace(path)
+            except BaseException:
+                beside.unlink(missing_ok=True)
+                raise
         _synchronise(path.parent)
     except OSError as error:
         raise _unwritable(path, error) from error

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from roman_dms.formats.writing import replacing
 from roman_dms.planning.exposure import PlannedExposure
 from roman_dms.planning.footprints import footprints
+from roman_dms.sky.tangent import TangentPlane, unit_vectors
 
 MOST = 200
 """Exposures that are drawn; a plan of thousands would only be a blot."""
@@ -34,12 +35,18 @@ def draw_plan(exposures: Sequence[PlannedExposure], path: str | os.PathLike[str]
     places = list({(e.ra, e.dec, e.position_angle): e for e in exposures}.values())[:MOST]
     corners = np.stack([list(footprints(exposure).values()) for exposure in places])
     ra, dec = _middle(corners)
+    plane = TangentPlane(ra, dec, x=0, y=0, scale=3600)  # a pixel is a degree
     figure = Figure(figsize=(7, 7), dpi=110, facecolor="white")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    polygons = tangent_plane(corners.reshape(-1, 4, 2), ra, dec)
+    polygons = np.stack(plane.pixels(corners[..., 0], corners[..., 1]), axis=-1)
     axes.add_collection(
-        PolyCollection(list(polygons), facecolor="#1f77b418", edgecolor="#1f4e79", linewidth=0.6)
+        PolyCollection(
+            list(polygons.reshape(-1, 4, 2)),
+            facecolor="#1f77b418",
+            edgecolor="#1f4e79",
+            linewidth=0.6,
+        )
     )
     axes.autoscale()
     axes.set_aspect("equal")
@@ -51,35 +58,8 @@ def draw_plan(exposures: Sequence[PlannedExposure], path: str | os.PathLike[str]
         figure.savefig(file, format="png")
 
 
-def tangent_plane(places: NDArray[np.float64], ra: float, dec: float) -> NDArray[np.float64]:
-    """Gnomonic projection around a point.
-
-    Parameters
-    ----------
-    places
-        ``(..., 2)``: right ascension, declination [deg].
-    ra, dec
-        The tangent point [deg].
-
-    Returns
-    -------
-    ndarray
-        ``(..., 2)``: offsets to the east and north [deg]; NaN on the other half of
-        the sky.
-    """
-    a, d = np.radians(places[..., 0] - ra), np.radians(places[..., 1])
-    d0 = np.radians(dec)
-    depth = np.sin(d0) * np.sin(d) + np.cos(d0) * np.cos(d) * np.cos(a)
-    depth = np.where(depth > 0, depth, np.nan)
-    east = np.cos(d) * np.sin(a)
-    north = np.cos(d0) * np.sin(d) - np.sin(d0) * np.cos(d) * np.cos(a)
-    return np.degrees(np.stack([east / depth, north / depth], axis=-1))
-
-
 def _middle(corners: NDArray[np.float64]) -> tuple[float, float]:
     """Mean direction of corners, (..., 2), on the sky [deg]."""
-    a, d = np.radians(corners[..., 0]).ravel(), np.radians(corners[..., 1]).ravel()
-    x, y, z = (np.cos(d) * np.cos(a)).mean(), (np.cos(d) * np.sin(a)).mean(), np.sin(d).mean()
-    return float(np.degrees(np.arctan2(y, x)) % 360), float(
-        np.degrees(np.arctan2(z, np.hypot(x, y)))
-    )
+    x, y, z = unit_vectors(corners[..., 0], corners[..., 1]).reshape(-1, 3).mean(axis=0)
+    ra, dec = np.rad2deg([np.arctan2(y, x), np.arctan2(z, np.hypot(x, y))])
+    return float(ra % 360), float(dec)

@@ -15,6 +15,7 @@ from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
 from roman_dms.errors import FormatError
+from roman_dms.sky.tangent import gnomonic
 
 Values = NDArray[np.float64]
 
@@ -23,6 +24,8 @@ TOLERANCE = 1e-4
 """Largest error of the fit that is accepted [pixel]."""
 BEYOND = 1.001
 """How much farther the fit is followed for derivatives at its edge."""
+FARTHEST = 0.1
+"""Cosine of the distance from the centre beyond which there is no place in the plane."""
 CHUNK = 1 << 14
 """Positions that are worked on at a time, so that they stay in the cache."""
 
@@ -121,14 +124,10 @@ def pixel_map(wcs: Any, shape: tuple[int, int], margin: float = 600) -> PixelMap
 
 
 def tangent_plane(ra: Values, dec: Values, centre: tuple[float, float]) -> tuple[Values, Values]:
-    """Gnomonic projection (xi east, eta north) around a centre; NaN on the far half of the sky."""
-    shift = np.radians(ra - centre[0])
-    dec, dec0 = np.radians(dec), np.radians(centre[1])
-    depth = np.sin(dec0) * np.sin(dec) + np.cos(dec0) * np.cos(dec) * np.cos(shift)
-    depth = np.where(depth > 0.1, depth, np.nan)
-    xi = np.cos(dec) * np.sin(shift) / depth
-    eta = (np.cos(dec0) * np.sin(dec) - np.sin(dec0) * np.cos(dec) * np.cos(shift)) / depth
-    return xi, eta
+    """Gnomonic projection (xi east, eta north) around a centre; NaN where it means nothing."""
+    xi, eta, depth = gnomonic(ra, dec, *centre)
+    seen = depth > FARTHEST
+    return np.where(seen, xi, np.nan), np.where(seen, eta, np.nan)
 
 
 def _series(coefficients: Values, u: Values, v: Values) -> Values:

@@ -7,8 +7,10 @@ import json
 
 import numpy as np
 import pytest
+from astropy import units
 from astropy.io import fits
 from astropy.wcs import WCS
+from astropy_healpix import HEALPix
 from click.testing import CliRunner
 from mocpy import MOC
 from PIL import Image
@@ -138,10 +140,42 @@ def test_what_a_viewer_needs(survey):
     assert (float(read["em_min"]), float(read["em_max"])) == (1.38e-6, 1.774e-6)
     moc = MOC.from_fits(path / "Moc.fits")
     assert moc.sky_fraction == pytest.approx(float(read["moc_sky_fraction"]), rel=1e-3)
+    with fits.open(path / "Moc.fits") as file:  # as a reader of MOC 1.0 does
+        assert (file[1].header["ORDERING"], file[1].header["MOCORDER"]) == ("NUNIQ", 13)
+        covered = file[1].data["UNIQ"]
+    shift = 13 - (np.log2(covered / 4) // 2).astype(int)
+    cells = covered - 4 * 4 ** (13 - shift)
+    every = [np.arange(c << 2 * s, c + 1 << 2 * s) for c, s in zip(cells, shift, strict=True)]
+    assert set(np.concatenate(every)) == set(Folder(path).tiles(13))
     allsky = fits.getdata(path / "Norder3" / "Allsky.fits")
     assert allsky.shape == (29 * 64, 27 * 64)
     rows, columns = np.argwhere(np.isfinite(allsky)).T // 64
     assert set((28 - rows) * 27 + columns) == set(Folder(path).tiles(3))
+
+
+def test_a_pixel_is_the_cell_that_healpix_counts(survey):
+    """Read without a WCS, as viewers do: the cell of a position, by another implementation.
+
+    The bits of its number, every second one, count to the north-east and to the north-west, which
+    are down the rows and along the columns of a FITS tile, and up and along those of a picture.
+    """
+    path, sphere = survey[0], HEALPix(2 ** (ORDER + 9), order="nested")
+    east, north = np.random.default_rng(2).uniform(-1.5, 1.5, (2, 40)) / 3600
+    ra, dec = STAR[0] + east / np.cos(np.deg2rad(STAR[1])), STAR[1] + north
+    numbers = sphere.lonlat_to_healpix(ra * units.deg, dec * units.deg)
+    centres = sphere.healpix_to_lonlat(numbers)
+    truth = sky(centres[0].deg, centres[1].deg)
+    for number, expected in zip(numbers.tolist(), truth, strict=True):
+        file = path / f"Norder{ORDER}" / f"Dir{number // 4**9 // 10000 * 10000}"
+        file /= f"Npix{number // 4**9}.fits"
+        to_east, to_west = (
+            sum((number >> 2 * bit + side & 1) << bit for bit in range(9)) for side in (0, 1)
+        )
+        assert fits.getdata(file)[511 - to_east, to_west] == pytest.approx(expected, abs=0.2)
+        picture = np.asarray(Image.open(file.with_suffix(".png")))
+        assert picture[to_east, to_west, 1] == 255
+    brightest = sphere.lonlat_to_healpix(STAR[0] * units.deg, STAR[1] * units.deg)
+    assert int(brightest) // 4**9 in Folder(path).tiles(ORDER)
 
 
 def test_pictures_are_the_tiles_upside_down(survey):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from roman_dms.errors import MetadataError, UsageError
+from roman_dms.errors import MetadataError, ReferenceDataError, UsageError
 from roman_dms.formats.exposures import tree_of
 from roman_dms.formats.mosaics import MOSAIC
 from roman_dms.formats.sources import FilePath
@@ -20,13 +22,20 @@ from roman_dms.mosaics.stamp import Stamp, StampInput, StampSettings
 from roman_dms.mosaics.steps.combination import SelectImagesParameters, select_images
 from roman_dms.mosaics.steps.members import Member, open_members
 from roman_dms.mosaics.steps.pixels import AROUND, Loaded, area_of
-from roman_dms.mosaics.steps.stack import Candidates, Stack
+from roman_dms.mosaics.steps.stack import Candidates
 from roman_dms.mosaics.weights import inverse_variance
 from roman_dms.products.metadata import Metadata
+from roman_dms.products.reference import Epsf
 from roman_dms.psf.effective import PsfModel, coloured
 from roman_dms.psf.steps.named import named_psf
+from roman_dms.references.context import Selection, parameters_of
+from roman_dms.references.overlay import open_context
+from roman_dms.references.store import ReferenceStore
 from roman_dms.sky.tangent import TangentPlane
 from roman_dms.sky.tessellation import free_field
+
+REFERENCE = "reference"
+"""Effective PSFs (``epsf``) that the reference data have for each image."""
 
 Rejected = Mapping[str, NDArray[np.intp]]
 """(2, n) rows and columns of pixels that are left out, by name of the image."""
@@ -62,8 +71,16 @@ class StampRequest:
     radius: float = 0.9
     """Input pixels this far around are used [arcsec]."""
 
-    psf: str = "{detector}/{element}"
-    """Name of the PSFs; the words in braces stand for each image's own."""
+    psf: str = REFERENCE
+    """Name of the PSFs (`roman_dms.psf.steps.named`), where {detector} and {element} stand for
+    each image's own; by default those of the reference data.  The optical model alone,
+    ``{detector}/{element}``, lacks what capacitance between pixels makes of it."""
+
+    store: Path | None = None
+    """Folder of the reference data; by default as every command finds it."""
+
+    context: str | None = None
+    """Context of the reference data; the operational one by default."""
 
     wavelength: float | None = None
     """Mean wavelength of the light [micron]; a G2V star's by default."""
@@ -83,8 +100,10 @@ class StampRequest:
         Raises
         ------
         UsageError
-            For a target or a radius that cannot be.
+            For a size, a target or a radius that cannot be.
         """
+        if not self.size >= 1:
+            raise UsageError(f"A stamp of {self.size} rows was asked for.", "one row at least")
         if not (self.target_fwhm > 0 and 0 < self.radius <= 5):
             raise UsageError(
                 f"The target is {self.target_fwhm:g} arcsec wide, the radius {self.radius:g}.",
@@ -132,9 +151,12 @@ def make_stamp(
     Raises
     ------
     UsageError
-        For images through several filters, or where none shows the place.
+        For images through several filters, where none shows the place, or for PSFs that are not
+        theirs.
     FileError, FormatError, MetadataError
         For files that cannot be used.
+    ReferenceDataError
+        Where PSFs are to come from reference data, and there are none.
     """
     settings = request.settings()
     margin = int(np.ceil(settings.radius)) + 2
@@ -151,10 +173,10 @@ def make_stamp(
         opened, SelectImagesParameters.model_validate({"good_bits": request.good_bits})
     )
     loaded = stack.pixels.load(stack.members, [outer], workers)
-    models: dict[str, PsfModel] = {}
+    psfs = _Psfs(request)
     used: list[tuple[Member, StampInput]] = []
     for member in stack.members:
-        one = _input(member, loaded[member.name], outer.grid_plane, area, request, models)
+        one = _input(member, loaded[member.name], outer.grid_plane, area, psfs)
         if one is not None:
             used.append((member, _without(one, (rejected or {}).get(member.name))))
     if not used:
@@ -165,7 +187,16 @@ def make_stamp(
     stamp = linear_optimal(
         [one for _, one in used], area, settings, keep_weights=keep_weights, workers=workers
     )
-    return _told(request, stamp, [member for member, _ in used], stack, loaded, models)
+    members = [member for member, _ in used]
+    return MadeStamp(
+        request,
+        stamp,
+        members[0].meta.optical_element,
+        tuple(one.name for one in members),
+        tuple(loaded[one.name].level for one in members),
+        tuple(psfs.of(one).origin for one in members),
+        stack.missing,
+    )
 
 
 def record_of(mosaic: FilePath) -> tuple[list[str], dict[str, NDArray[np.intp]]]:
@@ -192,15 +223,66 @@ def record_of(mosaic: FilePath) -> tuple[list[str], dict[str, NDArray[np.intp]]]
     return names, {name: places[:, numbers == n] for n, name in enumerate(names)}
 
 
+@dataclass(frozen=True)
+class _Psfs:
+    """The PSFs of images, each read once."""
+
+    request: StampRequest
+    _known: dict[str, PsfModel] = field(default_factory=dict)
+
+    def of(self, member: Member) -> PsfModel:
+        """Those of an image.
+
+        Raises
+        ------
+        UsageError
+            If what was named is of another detector or filter.
+        ReferenceDataError
+            If the reference data have none.
+        """
+        name = self._name(member.meta)
+        if name not in self._known:
+            self._known[name] = named_psf(name)
+        model = self._known[name]
+        of = f"{model.grid.detector}/{model.grid.element}"
+        own = f"{member.meta.detector}/{member.meta.optical_element}"
+        if model.grid.detector and of != own:
+            raise UsageError(
+                f"The PSFs {name} are of {of}, and {member.name} is of {own}.",
+                "PSFs of each image's detector and filter",
+                "write {detector} and {element} in their name, or leave --psf out",
+            )
+        return model
+
+    def _name(self, meta: Metadata) -> str:
+        if self.request.psf == REFERENCE:
+            return str(self._selected(meta))
+        try:
+            return self.request.psf.format(detector=meta.detector, element=meta.optical_element)
+        except (LookupError, ValueError):
+            raise UsageError(
+                f"{self.request.psf!r} names no PSF.", "no other braces than {detector}, {element}"
+            ) from None
+
+    @cached_property
+    def _selection(self) -> Selection:
+        return open_context(ReferenceStore(self.request.store), self.request.context)
+
+    def _selected(self, meta: Metadata) -> Path:
+        """The reference file of an image."""
+        found = self._selection.select(parameters_of(meta), [Epsf.kind])[Epsf.kind]
+        if found is None:
+            raise ReferenceDataError(
+                "The context says N/A for the PSF (epsf).", "a PSF", "name PSFs with --psf"
+            )
+        return found
+
+
 def _input(
-    member: Member,
-    loaded: Loaded,
-    plane: TangentPlane,
-    area: Area,
-    request: StampRequest,
-    models: dict[str, PsfModel],
+    member: Member, loaded: Loaded, plane: TangentPlane, area: Area, psfs: _Psfs
 ) -> StampInput | None:
     """An image on its way to a stamp; ``None`` where it does not show it."""
+    request = psfs.request
     around = int(np.ceil(request.radius / request.scale)) + 1
     way = block_map(member.pixels_of(plane), area.grown(around), margin=2)
     if way is None or loaded.blind:
@@ -210,10 +292,9 @@ def _input(
     if window is None or way.window(area, member.shape, 0) is None:
         return None
     image = loaded.part(window, way.centre, loaded.level, inverse_variance, member.exposure_time)
-    name = request.psf.format(detector=member.meta.detector, element=member.meta.optical_element)
-    if name not in models:
-        models[name] = named_psf(name)
-    colour = coloured(models[name], request.wavelength)
+    model = psfs.of(member)
+    lights = model.grid.wavelengths
+    colour = coloured(model, request.wavelength if len(lights) > 1 else float(lights[0]))
     samples = colour.at(*way.centre).astype(float)
     response = PixelResponse(samples, colour.model.grid.oversample, way.jacobian)
     return StampInput(image, way, response)
@@ -228,26 +309,3 @@ def _without(one: StampInput, pixels: NDArray[np.intp] | None) -> StampInput:
     inside = (rows >= 0) & (rows < window.rows) & (columns >= 0) & (columns < window.columns)
     one.image.weight[rows[inside], columns[inside]] = 0
     return one
-
-
-def _told(
-    request: StampRequest,
-    stamp: Stamp,
-    members: Sequence[Member],
-    stack: Stack,
-    loaded: Mapping[str, Loaded],
-    models: Mapping[str, PsfModel],
-) -> MadeStamp:
-    names = [
-        request.psf.format(detector=one.meta.detector, element=one.meta.optical_element)
-        for one in members
-    ]
-    return MadeStamp(
-        request,
-        stamp,
-        members[0].meta.optical_element,
-        tuple(one.name for one in members),
-        tuple(loaded[one.name].level for one in members),
-        tuple(models[name].origin for name in names),
-        stack.missing,
-    )

@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from astropy.io import fits
 from mocpy import MOC
 
 from roman_dms import __version__
+from roman_dms.formats.writing import replacing
 from roman_dms.instrument.optical_elements import ELEMENTS
 from roman_dms.mosaics.hips.tiles import WIDTH, pixel_scale
 from roman_dms.mosaics.steps.hips.building import Numbers
@@ -23,6 +25,9 @@ Properties = dict[str, str]
 def write_moc(folder: Folder, order: int, numbers: Numbers) -> float:
     """Write the coverage, ``Moc.fits``, of all tiles of the deepest order.
 
+    As numbered cells (NUNIQ), which readers of MOC 1.0, the version that HiPS 1.0 names, know as
+    well as those of MOC 2.0.
+
     Returns
     -------
     float
@@ -30,10 +35,15 @@ def write_moc(folder: Folder, order: int, numbers: Numbers) -> float:
     """
     depth = np.full(numbers.size, order, np.uint8)
     moc = MOC.from_healpix_cells(numbers.astype(np.uint64), depth, order)
-    path = folder.path / "Moc.fits"
-    beside = path.with_name(".Moc.fits.tmp")
-    moc.save(beside, format="fits", overwrite=True)
-    beside.replace(path)
+    header = fits.Header()
+    header["MOCVERS"], header["MOCDIM"] = "2.0", "SPACE"
+    header["ORDERING"], header["COORDSYS"] = "NUNIQ", "C"
+    header["MOCORDER"] = header["MOCORD_S"] = order
+    header["MOCTOOL"] = f"roman_dms {__version__}"
+    cells = fits.Column("UNIQ", "K", array=np.sort(moc.uniq_hpx).astype(np.int64))
+    with replacing(folder.path / "Moc.fits") as file:
+        table = fits.BinTableHDU.from_columns([cells], header)
+        fits.HDUList([fits.PrimaryHDU(), table]).writeto(file)
     return float(moc.sky_fraction)
 
 
@@ -44,7 +54,7 @@ def described(sources: Sequence[Source], order: int, title: str, sky_fraction: f
     elements = sorted({source.element for source in sources})
     return {
         "creator_did": f"ivo://roman-dms/P/{digest(title, *elements)}",
-        "obs_collection": "Roman WFI",
+        "obs_collection": "Roman",
         "obs_title": title,
         "obs_description": f"{len(sources)} mosaics (L3) of {', '.join(elements)}",
         "obs_regime": "Infrared",
