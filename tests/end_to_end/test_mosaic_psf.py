@@ -12,13 +12,14 @@ from click.testing import CliRunner
 from scipy.interpolate import RectBivariateSpline
 
 from roman_dms.cli.psf import command
-from roman_dms.errors import MetadataError, UsageError
+from roman_dms.errors import MetadataError, ReferenceDataError, UsageError
 from roman_dms.formats.products import read_mosaic
 from roman_dms.formats.tables import write_table
 from roman_dms.mosaics.steps.making import Wanted, make_mosaics
 from roman_dms.planning.exposure import PlannedExposure
 from roman_dms.psf.steps.mosaic_file import MosaicExposures, psf_of_mosaic
 from roman_dms.psf.steps.reference_files import read_model
+from roman_dms.psf.steps.reference_psfs import ReferencePsfs
 from roman_dms.recipes import MOSAIC, load
 from roman_dms.simulation.steps.image import make_image
 from roman_dms.simulation.steps.pointing import aimed
@@ -119,10 +120,14 @@ def width(image):
 
 
 @pytest.mark.parametrize("pixfrac", [1.0, 0.6])
-def test_stars_of_a_mosaic_look_as_it_tells(exposures, epsf, tmp_path, pixfrac):
+def test_stars_of_a_mosaic_look_as_it_tells(exposures, epsf, miniature_store, tmp_path, pixfrac):
     """Size to 1 %, peak to 2 %, shares of light to 0.5 %, over 64 places in the pixels."""
     path = made(exposures, tmp_path, f"resample.pixfrac={pixfrac}")
     psf = psf_of_mosaic(path, 270.0, 66.0, source=epsf, oversample=FINE, size=SIZE + 4)
+    again = psf_of_mosaic(
+        path, 270.0, 66.0, source=ReferencePsfs(miniature_store), oversample=FINE, size=SIZE + 4
+    )
+    assert np.array_equal(again.images, psf.images)  # of the reference data
     star, model, light = stacked(read_mosaic(path), exposures[1], psf)
     star, model = star / light[0, 2], model / light[1, 2]
     assert width(star) == pytest.approx(width(model), rel=0.01)
@@ -131,7 +136,7 @@ def test_stars_of_a_mosaic_look_as_it_tells(exposures, epsf, tmp_path, pixfrac):
     assert shares[0] == pytest.approx(shares[1], abs=0.005)
 
 
-def test_images_that_are_not_there_do_not_count(mosaic, epsf):
+def test_images_that_are_not_there_do_not_count(mosaic, epsf, tmp_path):
     """At a corner of a turned exposure only the context knows who contributes."""
     known = MosaicExposures.of(mosaic)
     counts = np.bitwise_count(read_mosaic(mosaic).context[0])
@@ -145,6 +150,8 @@ def test_images_that_are_not_there_do_not_count(mosaic, epsf):
         psf_of_mosaic(known, 271.0, 66.0, source=epsf)
     with pytest.raises(UsageError, match="WFI01 in F158"):
         psf_of_mosaic(known, x=650.0, y=650.0, source={})
+    with pytest.raises(ReferenceDataError, match="no reference store"):
+        psf_of_mosaic(known, x=650.0, y=650.0, source=ReferencePsfs(tmp_path))
 
 
 def test_what_cannot_be_known_is_said(mosaic):

@@ -24,6 +24,30 @@ STATE = click.option(
 )  # fmt: skip
 
 
+def reference_options(function: F) -> F:
+    """Add the options that tell which reference data."""
+    for option in (
+        click.option("--context", help="Context of the reference data."),
+        click.option(
+            "--store", type=click.Path(path_type=Path, file_okay=False),
+            help="Folder of the reference data; by default RDMS_REFERENCES.",
+        ),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def psf_source(name: str, options: dict[str, Any]) -> Any:
+    """Where PSFs are taken from; what tells is taken out of ``options``."""
+    from roman_dms.psf.library import PsfLibrary
+    from roman_dms.psf.steps.reference_psfs import ReferencePsfs
+
+    folder, store, context = (options.pop(key) for key in ("library", "store", "context"))
+    if name == "library":
+        return PsfLibrary(folder)
+    return ReferencePsfs(store, context) if name == "reference" else name
+
+
 def light_options(function: F) -> F:
     """Add the options that tell the light."""
     for option in (

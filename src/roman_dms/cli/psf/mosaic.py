@@ -7,7 +7,14 @@ from typing import Any
 
 import click
 
-from roman_dms.cli.psf.choices import LIBRARY, PREVIEW, light, light_options
+from roman_dms.cli.psf.choices import (
+    LIBRARY,
+    PREVIEW,
+    light,
+    light_options,
+    psf_source,
+    reference_options,
+)
 from roman_dms.cli.psf.results import show
 
 
@@ -22,9 +29,10 @@ from roman_dms.cli.psf.results import show
 )  # fmt: skip
 @click.option(
     "--source", "sources", multiple=True, metavar="SOURCE",
-    help="'optical' (model), 'library', or an epsf file; repeated, files of several detectors."
-    " By default the optical model.",
+    help="'reference' (data, the default), 'library', 'optical' (model, without the capacitance"
+    " between pixels), or an epsf file; repeated, files of several detectors.",
 )  # fmt: skip
+@reference_options
 @click.option("--oversample", default=1.0, show_default=True, help="Samples a pixel of the mosaic.")
 @click.option(
     "--size", default=49, show_default=True, help="Width of the image [pixel of the mosaic], odd."
@@ -55,7 +63,8 @@ def command(
     """Make the image of a star of unit light at a place of MOSAIC, with its errors.
 
     The mosaic tells which exposures it is made of there, where the place lies on each, and
-    what each counts: no other file is needed. For the kernels 'square' and 'point'.
+    what each counts; the reference data, how a star looks there. For the kernels 'square' and
+    'point'.
 
     \b
     rdms psf mosaic l3/deep_coadd.asdf --at 270.012 65.998
@@ -66,18 +75,10 @@ def command(
 
     ra, dec = position or (None, None)
     x, y = pixel or (None, None)
+    chosen = psf_source(sources[0] if sources else "reference", options)
     found = psf_of_mosaic(
-        mosaic, ra, dec, x=x, y=y, source=_source(sources, options.pop("library")),
+        mosaic, ra, dec, x=x, y=y, source=sources if len(sources) > 1 else chosen,
         **light(options), jitter=options["jitter"], oversample=options["oversample"],
         size=options["size"], phase=not options["centred"],
     )  # fmt: skip
     show(found, output, preview, covariance=covariance)
-
-
-def _source(names: tuple[str, ...], folder: Path | None) -> Any:
-    """Where PSFs are taken from."""
-    from roman_dms.psf.library import PsfLibrary
-
-    if names == ("library",):
-        return PsfLibrary(folder)
-    return names[0] if len(names) == 1 else names or "optical"

@@ -7,7 +7,16 @@ from typing import Any
 
 import click
 
-from roman_dms.cli.psf.choices import LIBRARY, PREVIEW, STATE, light, light_options, named_numbers
+from roman_dms.cli.psf.choices import (
+    LIBRARY,
+    PREVIEW,
+    STATE,
+    light,
+    light_options,
+    named_numbers,
+    psf_source,
+    reference_options,
+)
 from roman_dms.cli.psf.results import show
 
 
@@ -20,8 +29,10 @@ from roman_dms.cli.psf.results import show
 )  # fmt: skip
 @click.option(
     "--source", default="optical", show_default=True, metavar="SOURCE",
-    help="'optical' (model), 'library', or an epsf file.",
+    help="'optical' (model, without the capacitance between pixels), 'reference' (data), 'library',"
+    " or an epsf file.",
 )  # fmt: skip
+@reference_options
 @click.option("--oversample", default=1.0, show_default=True, help="Samples a pixel, any number.")
 @click.option("--size", default=25, show_default=True, help="Width of the images [pixel], odd.")
 @light_options
@@ -35,7 +46,7 @@ from roman_dms.cli.psf.results import show
     help="Put the star on the middle sample, not where it falls in its pixel.",
 )  # fmt: skip
 @LIBRARY
-@click.option("--date", help="Which of the library: nearest in time to this date, ISO.")
+@click.option("--date", help="Which of the library or the reference data: of this date, ISO.")
 @STATE
 @click.option("--version", type=int, help="Which of the library: this version.")
 @click.option(
@@ -76,13 +87,9 @@ def command(
 
 def _source(options: dict[str, Any]) -> dict[str, Any]:
     """Where PSFs are taken from, and which of the library."""
-    from roman_dms.psf.library import PsfLibrary
-
-    source = options.pop("source")
     chosen = {
         "date": options.pop("date"),
         "engineering": named_numbers(options.pop("states"), "--state") or None,
         "version": options.pop("version") or "latest",
     }
-    folder = options.pop("library")
-    return {"source": PsfLibrary(folder) if source == "library" else source, **chosen}
+    return {"source": psf_source(options.pop("source"), options), **chosen}

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from roman_dms.errors import MetadataError, ReferenceDataError, UsageError
+from roman_dms.errors import MetadataError, UsageError
 from roman_dms.formats.exposures import tree_of
 from roman_dms.formats.mosaics import MOSAIC
 from roman_dms.formats.sources import FilePath
@@ -25,12 +25,9 @@ from roman_dms.mosaics.steps.pixels import AROUND, Loaded, area_of
 from roman_dms.mosaics.steps.stack import Candidates
 from roman_dms.mosaics.weights import inverse_variance
 from roman_dms.products.metadata import Metadata
-from roman_dms.products.reference import Epsf
 from roman_dms.psf.effective import PsfModel, coloured
 from roman_dms.psf.steps.named import named_psf
-from roman_dms.references.context import Selection, parameters_of
-from roman_dms.references.overlay import open_context
-from roman_dms.references.store import ReferenceStore
+from roman_dms.psf.steps.reference_psfs import ReferencePsfs
 from roman_dms.sky.tangent import TangentPlane
 from roman_dms.sky.tessellation import free_field
 
@@ -230,6 +227,10 @@ class _Psfs:
     request: StampRequest
     _known: dict[str, PsfModel] = field(default_factory=dict)
 
+    @cached_property
+    def _references(self) -> ReferencePsfs:
+        return ReferencePsfs(self.request.store, self.request.context)
+
     def of(self, member: Member) -> PsfModel:
         """Those of an image.
 
@@ -256,26 +257,13 @@ class _Psfs:
 
     def _name(self, meta: Metadata) -> str:
         if self.request.psf == REFERENCE:
-            return str(self._selected(meta))
+            return str(self._references.file(meta))
         try:
             return self.request.psf.format(detector=meta.detector, element=meta.optical_element)
         except (LookupError, ValueError):
             raise UsageError(
                 f"{self.request.psf!r} names no PSF.", "no other braces than {detector}, {element}"
             ) from None
-
-    @cached_property
-    def _selection(self) -> Selection:
-        return open_context(ReferenceStore(self.request.store), self.request.context)
-
-    def _selected(self, meta: Metadata) -> Path:
-        """The reference file of an image."""
-        found = self._selection.select(parameters_of(meta), [Epsf.kind])[Epsf.kind]
-        if found is None:
-            raise ReferenceDataError(
-                "The context says N/A for the PSF (epsf).", "a PSF", "name PSFs with --psf"
-            )
-        return found
 
 
 def _input(

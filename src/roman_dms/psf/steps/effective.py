@@ -16,9 +16,11 @@ from roman_dms.psf.grid import PsfGrid
 from roman_dms.psf.library import PsfLibrary
 from roman_dms.psf.steps.library import library_model
 from roman_dms.psf.steps.reference_files import read_model
+from roman_dms.psf.steps.reference_psfs import ReferencePsfs
 
-Source = str | Path | PsfGrid | PsfModel | PsfLibrary
-"""``optical``, ``library``, a library, the path of a RAD ``epsf`` file, or effective PSFs."""
+Source = str | Path | PsfGrid | PsfModel | ReferencePsfs | PsfLibrary
+"""``optical``, ``reference``, ``library``, reference data, a library, the path of a RAD ``epsf``
+file, or effective PSFs."""
 
 
 def effective_psf(
@@ -42,8 +44,11 @@ def effective_psf(
     x, y
         (n,) columns and rows of the stars in the science array [pixel]; or numbers.
     source
-        Where effective PSFs are taken from.
-    date, engineering, version
+        Where effective PSFs are taken from.  The optical model lacks the capacitance between
+        pixels that images have; the reference data hold it.
+    date
+        Which of the reference data or the library, UTC.
+    engineering, version
         Which of the library, see :mod:`roman_dms.psf.library.selection`.
     settings
         ``oversample``, ``size``, ``spectrum``, ``wavelength``, ``temperature``, ``jitter``,
@@ -54,7 +59,7 @@ def effective_psf(
     UsageError
         For what cannot be meant, such as PSFs of another detector.
     ReferenceDataError
-        If the library has no such entry, or its file is damaged.
+        If the library or the reference data have none, or the file is damaged.
     FileError, FormatError
         For a file that cannot be read or holds no effective PSFs.
 
@@ -66,7 +71,8 @@ def effective_psf(
     >>> star.images[0].sum(), star.error.max()  # doctest: +SKIP
     """
     is_library = source == "library" if isinstance(source, str) else isinstance(source, PsfLibrary)
-    chosen = (date, engineering, version) != (None, None, "latest")
+    is_reference = source == "reference" or isinstance(source, ReferencePsfs)
+    chosen = (None if is_reference else date, engineering, version) != (None, None, "latest")
     if chosen and not is_library:
         raise UsageError(
             "A date, a state of the telescope or a version was named.",
@@ -80,6 +86,9 @@ def effective_psf(
             library, detector, element, *place,
             time=date, engineering=engineering, version=version,
         )  # fmt: skip
+    elif is_reference:
+        references = source if isinstance(source, ReferencePsfs) else ReferencePsfs()
+        model = references.model(detector, element, date)
     elif isinstance(source, Path) or (isinstance(source, str) and source != "optical"):
         model = read_model(source)
     return effective.effective_psf(detector, element, x, y, source=model, **settings)  # type: ignore[arg-type]

@@ -25,11 +25,13 @@ from roman_dms.psf.library import PsfLibrary
 from roman_dms.psf.mosaic import Contribution, mosaic_psf
 from roman_dms.psf.steps.library import library_model
 from roman_dms.psf.steps.reference_files import read_model
+from roman_dms.psf.steps.reference_psfs import ReferencePsfs
 from roman_dms.sky.image_places import place_on_image
 from roman_dms.sky.tangent import TangentPlane
 
-Source = str | Path | Sequence[str | Path] | PsfLibrary | Mapping[str, PsfModel]
-"""``optical``, ``library``, a library, epsf files of all detectors, or PSFs by detector."""
+Source = str | Path | Sequence[str | Path] | ReferencePsfs | PsfLibrary | Mapping[str, PsfModel]
+"""``reference``, ``optical``, ``library``, reference data, a library, epsf files of all detectors,
+or PSFs by detector."""
 
 OWN = "roman_dms"
 """Branch of a mosaic's file that RAD does not name."""
@@ -162,7 +164,7 @@ def psf_of_mosaic(
     *,
     x: float | None = None,
     y: float | None = None,
-    source: Source = "optical",
+    source: Source = "reference",
     spectrum: Any = None,
     wavelength: float | None = None,
     temperature: float | None = None,
@@ -180,7 +182,8 @@ def psf_of_mosaic(
     x, y
         Or its column and row [pixel].
     source
-        Effective PSFs of the detectors.
+        Effective PSFs of the detectors; by default those of the reference data.  The optical
+        model lacks the capacitance between pixels that images have.
     spectrum, wavelength, temperature
         The light, see :func:`~roman_dms.psf.effective.effective_psf`.
     jitter
@@ -195,6 +198,8 @@ def psf_of_mosaic(
         For a place without data, PSFs of other detectors, or values that cannot be meant.
     MetadataError
         For a mosaic that does not tell its exposures.
+    ReferenceDataError
+        Where PSFs are to come from reference data, and there are none.
 
     Examples
     --------
@@ -207,7 +212,9 @@ def psf_of_mosaic(
     detectors = [str(known.images["detector"][number]) for number in numbers]
     element = known.meta.optical_element
     places = [place_on_image(known.images["place"][n], known.shape, x, y) for n in numbers]
-    models = _models(source, {d: p[:2] for d, p in zip(detectors, places, strict=True)}, element)
+    time = str(known.meta["coadd_info.time_first"])
+    by_detector = {d: p[:2] for d, p in zip(detectors, places, strict=True)}
+    models = _models(source, by_detector, element, time)
     contributions = [
         Contribution(models[detector], column, row, matrix, known.weight(number), jitter)
         for number, detector, (column, row, matrix) in zip(numbers, detectors, places, strict=True)
@@ -229,11 +236,14 @@ def _place(
 
 
 def _models(
-    source: Source, places: Mapping[str, tuple[float, float]], element: str
+    source: Source, places: Mapping[str, tuple[float, float]], element: str, time: str
 ) -> Mapping[str, PsfModel]:
     """PSFs of each detector."""
     if isinstance(source, Mapping):
         models = dict(source)
+    elif source == "reference" or isinstance(source, ReferencePsfs):
+        references = source if isinstance(source, ReferencePsfs) else ReferencePsfs()
+        models = {one: references.model(one, element, time) for one in places}
     elif source == "optical":
         models = {one: PsfModel(psf_grid(one, element)) for one in places}
     elif source == "library" or isinstance(source, PsfLibrary):
