@@ -59,8 +59,9 @@ def command(
         --blue 'l3/*_f106_*.asdf'                           in colour
 
     Where mosaics overlap they are averaged by their weights. The same command goes on where a
-    run was killed. Serve the folder as it is: python -m http.server, then open it in Aladin.
-    Mosaics have to stay where they are for as long as neighbours are added.
+    run was killed. To look at it serve the folder as it is (python -m http.server --directory
+    hips/f158) and open http://localhost:8000, or give that address to Aladin. Mosaics have to
+    stay where they are for as long as neighbours are added.
     """
     from roman_dms.errors import UsageError
     from roman_dms.mosaics.steps.hips import Colours, Request, make_colour_hips, make_hips

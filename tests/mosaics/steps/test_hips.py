@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from roman_dms.formats.products import write_product
 from roman_dms.mosaics.hips import tiles
 from roman_dms.mosaics.steps.hips import Colours, Request, make_colour_hips, make_hips
 from roman_dms.mosaics.steps.hips.files import Folder
+from roman_dms.mosaics.steps.hips.page import page_of
 from roman_dms.products.mosaic import Mosaic
 from roman_dms.simulation.steps.mosaic_metadata import mosaic_metadata
 from roman_dms.sky.tessellation import MISSION, SkyCell
@@ -115,6 +117,19 @@ def test_lower_orders_keep_the_mean(survey):
             area += share.sum()
         assert total / area == pytest.approx(deepest.mean(), rel=1e-5)
         assert area * 4.0 ** (ORDER - order) == pytest.approx(deepest.size, rel=1e-5)
+
+
+def test_the_page_shows_the_mosaics(survey):
+    """Its view is parsed as a browser would; texts of users are not taken for markup."""
+    path, properties = survey
+    text = (path / "index.html").read_text()
+    view = json.loads(re.search(r"Object\.assign\((\{.*?\}),", text).group(1))
+    place = [properties["hips_initial_ra"], properties["hips_initial_dec"]]
+    assert view["target"].split() == place
+    assert view["fov"] == pytest.approx(float(properties["hips_initial_fov"]))
+    hostile = page_of({**properties, "obs_title": "<script>alert(1)</script>$fov"})
+    assert "<script>alert" not in hostile
+    assert "$fov" in hostile
 
 
 def test_what_a_viewer_needs(survey):

@@ -22,6 +22,7 @@ from roman_dms.mosaics.hips.tiles import WIDTH, tile_wcs
 
 Image = NDArray[np.float32]
 
+PAGE = "index.html"
 PROPERTIES = "properties"
 SOURCES = "sources.json"
 _RECORD = "MADEOF"
@@ -101,7 +102,7 @@ class Folder:
         (self.path / PROPERTIES).unlink(missing_ok=True)
         for part in (*self.path.glob("Norder*"), *(self.path / name for name in _FOLDERS)):
             shutil.rmtree(part, ignore_errors=True)
-        for name in ("Moc.fits", SOURCES):
+        for name in ("Moc.fits", PAGE, SOURCES):
             (self.path / name).unlink(missing_ok=True)
 
 

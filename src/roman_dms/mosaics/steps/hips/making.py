@@ -21,6 +21,7 @@ from roman_dms.mosaics.hips.colour import Palette, Stretch, palette_for, stretch
 from roman_dms.mosaics.steps.hips import building, metadata, pictures
 from roman_dms.mosaics.steps.hips.building import Numbers
 from roman_dms.mosaics.steps.hips.files import (
+    PAGE,
     PROPERTIES,
     SOURCES,
     Folder,
@@ -28,6 +29,7 @@ from roman_dms.mosaics.steps.hips.files import (
     write_picture,
 )
 from roman_dms.mosaics.steps.hips.metadata import Properties
+from roman_dms.mosaics.steps.hips.page import page_of
 from roman_dms.mosaics.steps.hips.sources import (
     Plan,
     Source,
@@ -247,7 +249,9 @@ def _finish(
 
 
 def write_properties(folder: Folder, properties: Mapping[str, str]) -> None:
-    """The last file, which says that the HiPS is there."""
+    """The page that shows the HiPS, and the last file, which says that it is there."""
+    with replacing(folder.path / PAGE) as file:
+        file.write(page_of(properties).encode())
     with replacing(folder.path / PROPERTIES) as file:
         file.write(metadata.properties_text(properties).encode())
 
