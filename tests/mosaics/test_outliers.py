@@ -7,7 +7,7 @@ from scipy.ndimage import maximum_filter
 from roman_dms.errors import UsageError
 from roman_dms.mosaics.geometry import Area
 from roman_dms.mosaics.median import median_of
-from roman_dms.mosaics.outliers import HALO, OutlierSettings, blotted, rejected
+from roman_dms.mosaics.outliers import HALO, OutlierSettings, blotted, rejected, scale_at
 from tests.mosaics import dithered
 from tests.mosaics.dithered import AREA, BLOCK, SIDE, SKY
 
@@ -109,6 +109,51 @@ def test_bright_stars_are_kept_wherever_they_lie_in_a_pixel():
     assert np.mean(clipped) <= 0.001
 
 
+@pytest.mark.parametrize("wavelength", [0.62, 1.06, 2.125])
+def test_bright_stars_are_kept_in_all_filters(wavelength):
+    random = np.random.default_rng(14)
+    clipped = []
+    for seed in range(4):
+        places = grid(26, random)
+        fluxes = 10 ** random.uniform(4, 6, places.shape[1])
+        exposures = dithered.exposures(
+            4, seed, places=places, fluxes=fluxes, shake=0.03, wavelength=wavelength
+        )
+        settings = OutlierSettings(scale=scale_at(wavelength))
+        clipped.append(rates(exposures, settings)[1])
+    assert np.mean(clipped) <= 0.001
+
+
+def hit_near_stars(exposures, random):
+    """Add a hit, 6.5 to 650 deviations of its pixel, within 6 pixels of each third star."""
+    for number, one in enumerate(exposures):
+        for x, y in list(zip(one.x, one.y, strict=True))[number % 3 :: 3]:
+            radius, angle = 6 * np.sqrt(random.random()), random.uniform(0, 2 * np.pi)
+            row, column = round(y + radius * np.sin(angle)), round(x + radius * np.cos(angle))
+            if 0 <= row < SIDE and 0 <= column < SIDE:
+                hit = one.noise[row, column] * 6.5 * 100 ** random.random()
+                one.image.data[row, column] += hit
+                one.hits[row, column] = hit
+
+
+@pytest.mark.parametrize(("wavelength", "least"), [(0.62, 0.70), (1.577, 0.70), (2.125, 0.73)])
+def test_hits_next_to_bright_stars_are_found(wavelength, least):
+    random = np.random.default_rng(15)
+    found = []
+    for seed in range(2):
+        places = grid(30, random)
+        fluxes = 10 ** random.uniform(4, 6, places.shape[1])
+        exposures = dithered.exposures(
+            4, seed, places=places, fluxes=fluxes, shake=0.03, wavelength=wavelength
+        )
+        hit_near_stars(exposures, random)
+        picture = picture_of(exposures)
+        for one in exposures:
+            mask = mask_of(one, picture, settings=OutlierSettings(scale=scale_at(wavelength)))
+            found.append(mask[(one.hits > 0) & inside(one)])
+    assert np.mean(np.concatenate(found)) > least
+
+
 def test_the_prediction_is_right_in_stars():
     """Mean residual of star cores below 3 per cent of the light, peaks being 25 per cent."""
     random = np.random.default_rng(6)
@@ -204,6 +249,30 @@ def test_light_that_the_picture_holds_is_noisy():
         one.image.data[:] = one.level + 99
         one.image.data[150, 140] += off
         found = rejected(one.image, one.way, picture, AREA, BLOCK, one.level, 1.0, 1.0)
+        assert len(found) == number
+
+
+def plane(tilt):
+    """A picture 500 bright in the middle that rises along its columns, by a pixel of an image."""
+    columns = np.arange(AREA.columns) + AREA.x0 - BLOCK.centre[0]
+    return np.tile(500 + tilt / 2 * columns, (AREA.rows, 1)).astype(np.float32)
+
+
+@pytest.mark.parametrize("tilt", [3.0, 30.0])
+def test_what_a_tilted_plane_excuses(tilt):
+    """Its gradient g, and light up to its range: 2 g along an image's rows, 2.83 g across."""
+    places = np.array([[200.0], [200.0]])
+    (one,) = dithered.exposures(1, 16, places=places, fluxes=[0.0])
+    picture, at = plane(tilt), (150, 140)
+    predicted, _ = blotted(picture, AREA, BLOCK, one.way, one.image.window)
+    around = predicted[at[0] - 1 : at[0] + 2, at[1] - 1 : at[1] + 2].astype(float)
+    extent = np.ptp(around)
+    misfit = np.sqrt(tilt**2 + min(around[1, 1], extent) ** 2 + (0.1 * extent) ** 2)
+    limit = np.hypot(1.2 * misfit, 5.0)
+    for off, number in ((0.98 * limit, 0), (1.02 * limit, 1)):
+        one.image.data[:] = predicted + np.float32(one.level)
+        one.image.data[at] += off
+        found = rejected(one.image, one.way, picture, AREA, BLOCK, one.level, 1.0, 0.0)
         assert len(found) == number
 
 

@@ -4,15 +4,19 @@ The clean picture of a block (`median`) is brought back to the pixels of each im
 that differs is rejected, after the manner of drizzlepac (Gonzaga et al. 2012, The DrizzlePac
 Handbook; Fruchter & Hook 2002, PASP 114, 144, section 6), where
 
-    (d - b)^2 > (scale * slope)^2 + (snr * noise)^2
+    (d - b)^2 > (scale * misfit)^2 + (snr * noise)^2,
+    misfit^2 = |grad b|^2 + min(b, range)^2 + (range / 10)^2
 
 with a second, lower pair of numbers for the neighbours of what the first one finds.  Four
 things differ.  The two errors are independent and add in quadrature: their sum hides faint hits
-under the noise of the slope.  Noise is predicted from the picture, so that a hit does not excuse
-itself.  The slope is the range of the prediction over a pixel and its eight neighbours, which
-bounds the residuals of undersampled stars more evenly than differences to four neighbours do:
-for the same share of clipped stars it depends less on the band, the number of images and the
-width of the picture's pixels.  And b is not the bare picture: warping spreads every pixel over
+under the noise of the misfit.  Noise is predicted from the picture, so that a hit does not excuse
+itself.  The misfit is what sampling, the PSF's changes and errors of place do to a star: they move
+it (the gradient, by central differences), and they change the share of its light b in a pixel.
+Light counts up to the range of b over the pixel and its eight neighbours, so that the smooth
+light of galaxies hides no hits.  The range alone, or differences to neighbours, are as large
+beside a star's peak as on it, though residuals are half as large there or less: for the same share
+of clipped stars this finds eight to fifteen more in a hundred of the hits near stars
+(`benchmarks/mosaic_outliers.py`).  And b is not the bare picture: warping spreads every pixel over
 its own square and that of the output's pixel, so that a star's peak in the picture is too low
 (in F158, at half a pixel, by 13 per cent).  To lowest order this is diffusion with the squares'
 variance, and as much of the Laplacian would undo it; half of that leaves least, since undoing
@@ -38,6 +42,10 @@ images with up to 2.2 pixels of the picture in a pixel of theirs."""
 SHARPENING = 0.5
 """Share of warping's blur that is undone in the prediction."""
 
+DISTRUST = np.float32(0.1)
+"""Share of the range of the prediction around a pixel that it may be off by where it has neither
+light nor a gradient: next to a star that the picture shows in the wrong place."""
+
 
 @dataclass(frozen=True)
 class OutlierSettings:
@@ -46,13 +54,9 @@ class OutlierSettings:
     snr: tuple[float, float] = (5.0, 4.0)
     """Standard deviations of the predicted noise: anywhere, and next to an outlier."""
 
-    scale: tuple[float, float] = (1.2, 0.7)
-    """Likewise, multiples of the slope: the range of the prediction over a pixel and its eight
-    neighbours.  It stands for what sampling, the PSF's changes and errors of place do to a
-    star.  With four exposures and 1.2 one bright star in ten thousand is clipped in F158;
-    bluer, less well sampled stars need 1.6 (F087 to F129: fewer than one in a thousand) or 2
-    (F062: three in ten thousand), at the price of one to three hits in a
-    hundred in fields full of bright stars (`benchmarks/mosaic_outliers.py`)."""
+    scale: tuple[float, float] = (1.2, 0.5)
+    """Likewise, multiples of the misfit.  What a filter needs, `scale_at` tells; the default is
+    that of F158."""
 
     grow: int = 0
     """Pixels around an outlier, corners included, that are rejected with it."""
@@ -74,6 +78,26 @@ class OutlierSettings:
             raise UsageError(
                 f"The limits of outliers are {self}.", "positive numbers, each pair high and low"
             )
+
+
+def scale_at(wavelength: float) -> tuple[float, float]:
+    """Scales with which fewer than one in a thousand cores of bright stars are clipped.
+
+    Residuals of stars fall as the PSF grows on the pixels, linearly with the wavelength as far
+    as the filters go: fitted to what stars of 1e4 to 1e6 electrons need in four exposures, with
+    errors of place of 0.03 pixel, on a picture with pixels as wide as the detector's and half
+    as wide (`benchmarks/mosaic_outliers.py`).
+
+    >>> [round(scale_at(band)[0], 2) for band in (0.62, 1.577, 2.125)]
+    [2.0, 1.24, 0.8]
+
+    Parameters
+    ----------
+    wavelength
+        Middle of the filter's band [micron].
+    """
+    high = 2.5 - 0.8 * wavelength
+    return high, 0.4 * high
 
 
 def rejected(
@@ -300,9 +324,9 @@ def _judge(data, weight, variance, predicted, level, per_light, snr, scale):  # 
             noise = np.sqrt(variance[row, column] + per_light * max(model, np.float32(0)))
             if off <= snr[1] * noise:
                 continue
-            slope = _slope(predicted, row, column)
-            possible[row, column] = off > np.hypot(scale[1] * slope, snr[1] * noise)
-            certain[row, column] = off > np.hypot(scale[0] * slope, snr[0] * noise)
+            misfit = _misfit(predicted, row, column)
+            possible[row, column] = off > np.hypot(scale[1] * misfit, snr[1] * noise)
+            certain[row, column] = off > np.hypot(scale[0] * misfit, snr[0] * noise)
     found = certain.copy()
     for row in range(rows):
         for column in range(columns):
@@ -314,13 +338,29 @@ def _judge(data, weight, variance, predicted, level, per_light, snr, scale):  # 
 
 
 @njit(nogil=True, cache=True)
-def _slope(predicted, row, column):  # type: ignore[no-untyped-def]
-    """Range of the prediction, where it is known, over a pixel and its neighbours."""
+def _misfit(predicted, row, column):  # type: ignore[no-untyped-def]
+    """How far an honest pixel may be off for a scale of one; see the top of the module."""
     rows, columns = predicted.shape
-    low = high = predicted[row, column]
+    value = low = high = predicted[row, column]
     for near in range(max(row - 1, 0), min(row + 2, rows)):
         for beside in range(max(column - 1, 0), min(column + 2, columns)):
-            value = predicted[near, beside]
-            if not np.isnan(value):
-                low, high = min(low, value), max(high, value)
-    return high - low
+            other = predicted[near, beside]
+            if not np.isnan(other):
+                low, high = min(low, other), max(high, other)
+    reach = high - low
+    across = _gradient(
+        predicted[row, max(column - 1, 0)], value, predicted[row, min(column + 1, columns - 1)]
+    )
+    up = _gradient(
+        predicted[max(row - 1, 0), column], value, predicted[min(row + 1, rows - 1), column]
+    )
+    light = min(max(value, np.float32(0)), reach)
+    return np.sqrt(across**2 + up**2 + light**2 + (DISTRUST * reach) ** 2)
+
+
+@njit(nogil=True, cache=True)
+def _gradient(before, value, after):  # type: ignore[no-untyped-def]
+    """Half of the difference of two neighbours, either of which may be unknown."""
+    one, other = value - before, after - value
+    one, other = other if np.isnan(one) else one, one if np.isnan(other) else other
+    return np.float32(0) if np.isnan(one) else np.float32(0.5) * (one + other)

@@ -12,8 +12,9 @@ from astropy.nddata.bitmask import interpret_bit_flags
 from pydantic import Field
 
 from roman_dms.errors import UsageError
+from roman_dms.instrument.optical_elements import optical_element
 from roman_dms.instrument.quality import Pixel
-from roman_dms.mosaics.outliers import OutlierSettings
+from roman_dms.mosaics.outliers import OutlierSettings, scale_at
 from roman_dms.mosaics.sky_levels import match_levels
 from roman_dms.mosaics.steps.members import Member, Missing
 from roman_dms.mosaics.steps.overlaps import differences
@@ -158,16 +159,6 @@ def skymatch(stack: Stack, parameters: SkymatchParameters, workers: int = 1) -> 
     )
 
 
-SCALES = {
-    "F062": (2.0, 1.2), "F087": (1.6, 1.0), "F106": (1.6, 1.0), "F129": (1.6, 1.0),
-}  # fmt: skip
-"""Tolerance of the slope where the PSF is undersampled, so that fewer than 0.1 % of the cores of
-bright stars are clipped (``benchmarks/mosaic_outliers.py``)."""
-
-WELL_SAMPLED = (1.2, 0.7)
-"""In the other filters."""
-
-
 class OutlierDetectionParameters(Parameters):
     """Parameters of ``outlier_detection``."""
 
@@ -178,8 +169,8 @@ class OutlierDetectionParameters(Parameters):
     )
     scale: tuple[float, float] | None = Field(
         None,
-        description="What the slope of the picture adds to it, likewise; by default what suits "
-        "the sampling of the filter.",
+        description="What the picture's light and its gradient add to it, likewise; by default "
+        "what suits the sampling of the filter.",
     )
     grow: int = Field(
         0, ge=0, le=3, description="Pixels around an outlier that are rejected with it."
@@ -189,9 +180,17 @@ class OutlierDetectionParameters(Parameters):
 @step(scope="metadata")
 def outlier_detection(stack: Stack, parameters: OutlierDetectionParameters) -> Stack:
     """Tell cosmic rays, moving objects and faults from light, by comparing the images."""
-    scale = parameters.scale or SCALES.get(stack.members[0].meta.optical_element, WELL_SAMPLED)
+    scale = parameters.scale or scale_at(_wavelength(stack.members[0].meta.optical_element))
     settings = OutlierSettings(snr=parameters.snr, scale=scale, grow=parameters.grow)
     return dataclasses.replace(stack, outliers=settings)
+
+
+def _wavelength(element: str) -> float:
+    """Middle of a filter's band [micron]."""
+    centre = optical_element(element).centre
+    if centre is None:
+        raise UsageError(f"No light passes {element}.", "images through a filter")
+    return centre
 
 
 @step(scope="detector")
