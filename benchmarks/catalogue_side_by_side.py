@@ -28,6 +28,10 @@ from roman_dms.formats.tables import read_table
 HERE = Path(__file__).parent
 MATCH = 1.0
 """How far a source may be from its truth [pixel]."""
+NEAR = 3.0
+"""The same for the question whether it is true at all [pixel]."""
+PIXEL = 0.11
+"""Arcseconds in a pixel."""
 BINS = np.arange(17.0, 28.0, 1.0)
 
 
@@ -85,9 +89,9 @@ def report(name, found, truth):
     """Lines: completeness, purity, floors and pulls of the stars by magnitude."""
     x, y, flux, error, x_err = found
     usable = np.isfinite(x) & np.isfinite(y) & np.isfinite(flux)
-    every = np.column_stack([truth["x"], truth["y"]])
-    seen = cKDTree(every).query(np.column_stack([x[usable], y[usable]]), distance_upper_bound=3)[0]
-    yield f"{name}: {len(x)} sources, {np.isfinite(seen).mean():.4f} of them within 3 px of a truth"
+    near, true = _true(np.column_stack([x[usable], y[usable]]), truth)
+    yield (f"{name}: {len(x)} sources, {true.mean():.4f} of them true; {near.mean():.4f} within "
+           f"{NEAR:g} px of a truth")  # fmt: skip
     stars = truth[truth["type"] == "PSF"]
     places = np.column_stack([stars["x"], stars["y"]])
     inside = ((places > 8) & (places < truth.meta["side"] - 8)).all(axis=1)
@@ -109,6 +113,22 @@ def report(name, found, truth):
         yield (f"  {low + 0.5:5.1f}{within.sum():8d}{good.sum() / within.sum():8.3f}"
                f"{_spread(dx):9.4f}{np.median(dx):9.4f}{np.median(ratio):11.4f}"
                f"{_spread(ratio):10.4f}{_spread(pull):7.2f}{x_pull:8.2f}")  # fmt: skip
+
+
+def _true(found, truth):
+    """Which sources are within 3 pixels of a truth, and which are true.
+
+    A galaxy may be seen farther from its centre than that.  Where nothing is nearer, the nearest
+    source within its half-light radius is the galaxy's, and true; a second is not.
+    """
+    every = np.column_stack([truth["x"], truth["y"]])
+    near = np.isfinite(cKDTree(every).query(found, distance_upper_bound=NEAR)[0])
+    tree, radius = cKDTree(found), np.nan_to_num(truth["half_light_radius"]) / PIXEL
+    wide = np.flatnonzero((radius > NEAR) & (tree.query(every)[0] > NEAR))
+    distance, which = tree.query(every[wide])
+    true = near.copy()
+    true[which[distance < radius[wide]]] = True
+    return near, true
 
 
 def _spread(values):

@@ -6,7 +6,7 @@ import pytest
 from scipy.spatial import KDTree
 
 from roman_dms.measure.image import Image
-from roman_dms.measure.search import SearchSettings, search
+from roman_dms.measure.search import CLEAR, SearchSettings, search
 from tests.measure.point_sources.stars import drawn, noise_equivalent, profile, psf
 
 SHAPE = (512, 512)
@@ -67,6 +67,25 @@ def test_galaxies_are_not_shredded():
     to_found, to_true = matched(found, x, y)
     assert (to_found < 1).mean() > 0.97
     assert (to_true > 1.5).sum() <= 3
+
+
+@pytest.mark.parametrize(("half_light_radius", "flux"), [(1.5, 150), (2.5, 250)])
+def test_galaxies_are_not_shredded_where_none_is_bright(half_light_radius, flux):
+    """All below the significance that tells how many sources are galaxies."""
+    rng = np.random.default_rng(1)
+    x, y = (axis.ravel() for axis in np.meshgrid(*[np.arange(8) * 60 + 46.0] * 2))
+    truth = np.zeros(SHAPE)
+    for column, row in zip(x.astype(int), y.astype(int), strict=True):
+        galaxy = galsim.Exponential(half_light_radius=half_light_radius)
+        galaxy = galaxy.shear(g1=rng.uniform(-0.4, 0.4), g2=rng.uniform(-0.4, 0.4))
+        seen = galsim.Convolve(profile(), galaxy).withFlux(flux)
+        stamp = seen.drawImage(nx=61, ny=61, scale=1, method="no_pixel").array
+        truth[row - 30 : row + 31, column - 30 : column + 31] += stamp
+    found = search(observed(truth, rng), psf())
+    assert (found.fits.flux < CLEAR * found.fits.flux_err).all()
+    to_found, to_true = matched(found, x, y)
+    assert (to_found < 1.5).all()
+    assert (to_true > 1.5).sum() <= 2
 
 
 def test_a_galaxy_whose_core_is_masked_is_not_shredded():

@@ -6,6 +6,7 @@ from pathlib import Path
 import asdf
 import numpy as np
 import pytest
+from scipy.ndimage import convolve
 
 from roman_dms.errors import UsageError
 from roman_dms.instrument.detectors import Detector
@@ -110,6 +111,20 @@ def test_bad_pixels_are_rare_and_consistent_between_kinds(store):
     assert dark[hot].min() > 50 * np.median(dark[~hot])
     dead = (science & np.uint32(Pixel.DEAD)) != 0
     assert np.all(store.tree("flat")["data"][dead] == 0)
+
+
+def test_the_dark_rate_holds_what_hot_pixels_leak(store):
+    """As any dark that is measured on coupled pixels; those beside a hot one that is alone."""
+    mask, dark = (np.array(store.tree("mask")["dq"]), np.array(store.tree("dark")["dark_slope"]))
+    kernel = np.array(store.tree("ipc")["data"], dtype=float)
+    usual, faulty = np.median(dark[4:-4, 4:-4]), (mask != 0).astype(float)
+    alone = convolve(faulty, np.ones((5, 5)), mode="constant") == 1
+    rows, columns = np.nonzero(alone & (dark > 3000 * usual))
+    assert len(rows) > 200
+    for down, right in ((0, 1), (1, 0), (0, -1), (-1, 0)):
+        leaked = (dark[rows + down, columns + right] - usual) / dark[rows, columns]
+        expected = kernel[1 + down, 1 + right] / kernel[1, 1]
+        assert np.median(leaked) == pytest.approx(expected, rel=0.02)
 
 
 def test_inverse_linearity_undoes_linearity_up_to_saturation_and_beyond(store):
@@ -303,7 +318,6 @@ def test_the_capacitance_of_neighbours_is_galsims(store):
     """Convolved, as RAD and romanisim have it, against GalSim's own routine."""
     galsim = pytest.importorskip("galsim")
     from galsim import roman
-    from scipy.ndimage import convolve
 
     image = galsim.ImageF(np.random.default_rng(2).random((20, 30), dtype=np.float32))
     found = convolve(image.array.astype(float), np.array(store.tree("ipc")["data"], dtype=float))

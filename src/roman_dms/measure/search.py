@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roman_dms.measure.background import background_of
+from roman_dms.measure.confirmation import unconfirmed, without
 from roman_dms.measure.detection import Detection, DetectionSettings, detect
 from roman_dms.measure.image import Image
 from roman_dms.measure.noise import Noise, noise_of
@@ -41,6 +42,13 @@ stand rings and spikes, and what is left there shows the faults of a PSF sooner 
 
 CLEAR = 20.0
 """Significance of sources that tell how many are galaxies."""
+
+STRUCTURE = 10.0
+"""Significance below which what is found in residuals may be the structure of a galaxy."""
+
+MISFIT = 1.9
+"""Chi-square over degrees of freedom with which, if it is wider than a star too, it is taken for
+that where galaxies are more frequent than blends; that of faint stars and galaxies is below."""
 
 MIXED = 0.3
 """Blends by chance for each galaxy, below which extended sources are taken for galaxies."""
@@ -126,6 +134,7 @@ def search(
     hunt = _Hunt(image, light, noise, psf, kernel, chosen, workers)
     hunt.fitter.add(detection.x, detection.y)
     hunt.fitter.fit()
+    detection = hunt.confirmed(detection)
     for _ in range(chosen.passes):
         before = len(detection.x)
         detection = hunt.with_hidden(detection)
@@ -175,6 +184,17 @@ class _Hunt:
         """All sources as stars."""
         return self.fitter.fits(self.noise.correlation)
 
+    def confirmed(self, detection: Detection) -> Detection:
+        """The sources without those that their fits do not confirm."""
+        fits = self.fits()
+        lost = unconfirmed(fits, detection.significance, self.image.shape)
+        if not lost.any():
+            return detection
+        heirs = self._hosts(fits, fits.x[lost], fits.y[lost], ~lost)
+        self.fitter.remove(np.flatnonzero(lost), AROUND)
+        self.fitter.fit()
+        return without(detection, lost, heirs, self.workers)
+
     def with_hidden(self, detection: Detection) -> Detection:
         """The sources, and after them those that their residual shows."""
         fits = self.fits()
@@ -211,12 +231,19 @@ class _Hunt:
         )  # fmt: skip
 
     def _hosts(
-        self, fits: PointFits, x: NDArray[np.float64], y: NDArray[np.float64]
+        self,
+        fits: PointFits,
+        x: NDArray[np.float64],
+        y: NDArray[np.float64],
+        among: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.int64]:
-        """(m,) which source is brightest at each place, of the nearest ones."""
+        """(m,) which source is brightest at each place, of the nearest ones; -1 if none is."""
         from scipy.spatial import KDTree  # noqa: PLC0415 - slow to import
 
-        fitted = np.flatnonzero(np.isfinite(fits.x))
+        known = np.isfinite(fits.x)
+        fitted = np.flatnonzero(known if among is None else known & among)
+        if not fitted.size:
+            return np.full(len(x), -1)
         tree = KDTree(np.column_stack([fits.x[fitted], fits.y[fitted]]))
         count = min(8, len(fitted))
         distance, near = tree.query(np.column_stack([x, y]), k=np.arange(1, count + 1))
@@ -241,20 +268,25 @@ class _Hunt:
         wide = _extended(fits, limit := self._extended(fits))[hosts] | _unseen(fits)[hosts]
         still = (_extended(trial, limit) | _unseen(trial))[hosts] | _extended(new, limit)
         near = np.hypot(new.x - fits.x[hosts], new.y - fits.y[hosts]) < CLOSE
-        return kept & ~(wide & (still | (near & (limit < chosen.extended))))
+        galaxies = limit < chosen.extended
+        structure = (new.flux < STRUCTURE * new.flux_err) & (new.chi2 > MISFIT)
+        kept &= ~(wide & (still | (near & galaxies)))
+        return kept & ~(galaxies & structure & _extended(new, limit))
 
     def _extended(self, fits: PointFits) -> float:
         """Extent over its error from which a source is taken for a galaxy.
 
         Two stars that blend look like a galaxy.  Where galaxies are more frequent than blends
-        can be by chance, a source that is only somewhat extended is one.
+        can be by chance, a source that is only somewhat extended is one.  How frequent they
+        are is told by clear sources, by the rule of succession: where there are none, half of
+        all may be galaxies.
         """
+        chosen = self.settings.extended
         clear = np.nan_to_num(fits.flux / fits.flux_err) > CLEAR
-        if not clear.any():
-            return self.settings.extended
-        galaxies = float(_extended(fits.where(clear), self.settings.extended).mean())
+        wide = np.count_nonzero(_extended(fits.where(clear), chosen))
+        galaxies = (wide + 1) / (np.count_nonzero(clear) + 2)
         blends = len(fits) * np.pi * CLOSE**2 / self.light.size
-        return self.settings.extended / 2 if blends < MIXED * galaxies else self.settings.extended
+        return chosen / 2 if blends < MIXED * galaxies else chosen
 
     def _joined(self, detection: Detection, fits: PointFits, hosts: NDArray[np.int64]) -> Detection:
         """The detection with new sources at its end."""

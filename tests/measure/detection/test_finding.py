@@ -88,6 +88,20 @@ class TestStars:
         assert saturated.sum() > 20
         np.testing.assert_allclose(np.sort(detection.x), [128.3, 180.2], atol=1)
 
+    def test_a_ragged_core_is_one_where_it_is(self):
+        """Single pixels beside the core that are lost as well, each a region of its own."""
+        light = draw(SHAPE, [128.3], [127.6], [1e6], size=201)
+        saturated = light > 3e3
+        rows, columns = np.nonzero(saturated)
+        for row, column in ((rows.max() + 3, 128), (127, columns.max() + 3), (rows.min() - 3, 129)):
+            saturated[row, column] = True
+        light += noise(SHAPE, 5)
+        light[saturated] = 0
+        variance = np.where(saturated, np.inf, 1).astype(np.float32)
+        detection = detect(light, variance, kernel(), saturated=saturated, wings=stamp(0, 0, 401))
+        assert len(detection.x) == 1
+        assert np.hypot(detection.x[0] - 128.3, detection.y[0] - 127.6) < 1.5
+
 
 class TestNotStars:
     @pytest.mark.parametrize(

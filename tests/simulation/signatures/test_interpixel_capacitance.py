@@ -11,6 +11,7 @@ from roman_dms.simulation.signatures.interpixel_capacitance import (
     InterpixelCapacitance,
     coupled,
     spread,
+    uncoupled,
 )
 from roman_dms.simulation.signatures.properties import Properties
 from roman_dms.simulation.signatures.read_out import read_out
@@ -52,6 +53,32 @@ def test_read_out_spreads_charge_and_loses_none(small, pattern):
     border = np.ones(small.shape, bool)
     border[4:-4, 4:-4] = False
     assert not data[:, border].any()
+
+
+def test_charge_is_known_again_from_what_is_seen():
+    charge = np.random.default_rng(3).uniform(0, 1, (40, 50)).astype(np.float32)
+    charge[20, 30] = 1e4
+    kernel = np.array(KERNEL) / np.sum(KERNEL)
+    seen = ndimage.convolve(charge.astype(float), kernel, mode="constant").astype(np.float32)
+    assert np.abs(seen - charge)[20, 31] > 100
+    assert np.allclose(uncoupled(seen, kernel), charge, atol=0.1)
+
+
+def test_a_dark_exposure_shows_the_dark_rate_as_it_was_measured(small, pattern):
+    """Hot pixels in the middle, on the seam of two bands and in a corner, with their leak."""
+    charge = np.full(small.shape, 0.5)
+    charge[20, 100] = charge[16, 50] = charge[31, 130] = charge[4, 4] = 100
+    border = np.ones(small.shape, bool)
+    border[4:-4, 4:-4] = False
+    charge[border] = 0
+    kernel = np.array(KERNEL) / np.sum(KERNEL)
+    measured = np.where(border, 0, ndimage.convolve(charge, kernel, mode="constant"))
+    properties = Properties(gain=0.1, dark_rate=measured / 0.1, ipc_kernel=kernel)
+    zero = np.zeros(small.science_shape)
+    for effects in (Effects.only("dark_current", "ipc"), Effects.only("dark_current")):
+        data = read_out(zero, properties, small, pattern, effects).data.astype(float)
+        rate = 0.1 * (data[-1] - data[0]) / np.ptp(pattern.mean_times)
+        assert np.allclose(rate[~border], measured[~border], atol=0.01, rtol=2e-3)
 
 
 def test_a_kernel_without_sum_is_refused(small, pattern):

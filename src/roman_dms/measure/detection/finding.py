@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from roman_dms.errors import UsageError
 from roman_dms.measure.detection.basins import BANDS, Basins, basins_of
 from roman_dms.measure.detection.deblending import divide
+from roman_dms.measure.detection.holes import over_holes, seen_peaks
 from roman_dms.measure.detection.matched_filter import matched_filter, trimmed
 from roman_dms.measure.detection.peaks import Peaks, judge
 from roman_dms.measure.detection.saturated_cores import fill_cores
@@ -87,13 +88,18 @@ def detect(
     mean = phases.mean(axis=0)
     height = matched_filter(light, variance, mean, scale=1 / correlation, workers=workers)
     width = psf_width(mean)
+    holes, above = over_holes(height, light, variance, trimmed(mean), 1 / correlation)
+    masked = height.flat[holes]
+    height.flat[holes] = above
     sharp = sharpened(height, chosen.sharpening, chosen.footprint, workers)
+    height.flat[holes] = masked
     if saturated is not None:
         fill_cores(height, saturated, width)
         fill_cores(sharp, saturated, width)
     basins = basins_of(sharp, chosen.footprint, workers)
     images = (light, variance, height, sharp)
-    peaks = _judged(basins, images, phases, correlation, per_light, chosen, workers)
+    places = seen_peaks(basins.peaks, holes, height)
+    peaks = _judged(places, images, phases, correlation, per_light, chosen, workers)
     heights = sharp.reshape(-1)[basins.peaks]
     noise = peaks.noise * (1 + NOISE * chosen.sharpening * share_of(heights))
     del height, sharp, images
@@ -132,7 +138,7 @@ def psf_width(kernel: NDArray[np.float32]) -> float:
 
 
 def _judged(
-    basins: Basins,
+    places: NDArray[np.int64],
     images: tuple[NDArray[np.float32], ...],
     phases: NDArray[np.float32],
     correlation: float,
@@ -147,7 +153,7 @@ def _judged(
         return judge(*images, places, phases, *limits)
 
     with ThreadPoolExecutor(workers) as pool:
-        parts = list(pool.map(some, np.array_split(basins.peaks, BANDS)))
+        parts = list(pool.map(some, np.array_split(places, BANDS)))
     return Peaks(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 

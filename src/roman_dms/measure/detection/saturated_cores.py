@@ -42,15 +42,20 @@ def fill_cores(height: NDArray[np.float32], saturated: NDArray[np.bool_], width:
 def _fill(height, saturated, places, width):  # type: ignore[no-untyped-def]
     rows, columns = height.shape
     seen = np.zeros(len(places), np.bool_)
-    region = np.empty(len(places), np.int64)
+    members = np.empty(len(places), np.int64)  # of one region after another
+    firsts = np.empty(len(places) + 1, np.int64)
+    plateaus = np.empty(len(places), np.float32)
+    count, done, regions = 0, 0, 0
     for start in range(len(places)):
         if seen[start]:
             continue
         seen[start] = True
-        region[0], count, done = places[start], 1, 0
+        members[count] = places[start]
+        firsts[regions] = count
+        count += 1
         top = np.float32(0)
         while done < count:
-            row, column = region[done] // columns, region[done] % columns
+            row, column = members[done] // columns, members[done] % columns
             done += 1
             for r in range(max(row - 1, 0), min(row + 2, rows)):
                 for c in range(max(column - 1, 0), min(column + 2, columns)):
@@ -59,11 +64,15 @@ def _fill(height, saturated, places, width):  # type: ignore[no-untyped-def]
                         at = np.searchsorted(places, r * columns + c)
                         if not seen[at]:
                             seen[at] = True
-                            region[count] = places[at]
+                            members[count] = places[at]
                             count += 1
-        radius = np.sqrt(count / np.pi) + 1  # where the highest value was found
-        plateau = top * (1 + (radius / width) ** 2) ** FALL
-        _raise(height, region[:count], plateau)
+        # where the highest value was found
+        radius = np.sqrt((count - firsts[regions]) / np.pi) + 1
+        plateaus[regions] = top * (1 + (radius / width) ** 2) ** FALL
+        regions += 1
+    firsts[regions] = count
+    for region in range(regions):  # after all: what is raised says nothing of its neighbours
+        _raise(height, members[firsts[region] : firsts[region + 1]], plateaus[region])
 
 
 @njit(nogil=True, cache=True)

@@ -11,6 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from roman_dms.errors import UsageError
+from roman_dms.measure.point_sources.core_fluxes import CORE, core_fluxes
 from roman_dms.measure.point_sources.fits import FitFlag, FitSettings, PointFits
 from roman_dms.measure.point_sources.groups import Groups, cells, groups_of
 from roman_dms.measure.point_sources.normal_equations import fit_groups
@@ -23,9 +24,6 @@ CHUNK = 256
 
 FIRST_ITERATIONS = 4
 """Steps in the first sweep, in which the neighbours are still rough."""
-
-CORE = 1
-"""Pixels on each side of a star from which its first flux is taken."""
 
 STILL = 0.05
 """Change of the light of others that is worth another fit, in standard deviations of a pixel."""
@@ -301,42 +299,6 @@ class PointFitter:
 
         with ThreadPoolExecutor(self.workers) as pool:
             list(pool.map(fit, range(0, len(active), CHUNK)))
-
-
-def core_fluxes(
-    light: NDArray[np.float32],
-    variance: NDArray[np.float32],
-    saturated: NDArray[np.bool_],
-    psf: PsfField,
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """(n,) first fluxes, from the pixels around each place; 0 where none is usable."""
-    middle = psf.samples[len(psf.nodes_y) // 2, len(psf.nodes_x) // 2]
-    centre, step = (middle.shape[-1] - 1) // 2, psf.oversample
-    core = middle[
-        centre - CORE * step : centre + CORE * step + 1 : step,
-        centre - CORE * step : centre + CORE * step + 1 : step,
-    ]
-    return _core_fluxes(light, variance, saturated, np.ascontiguousarray(core), x, y)
-
-
-@njit(nogil=True, cache=True)
-def _core_fluxes(light, variance, saturated, core, x, y):  # type: ignore[no-untyped-def]
-    flux = np.zeros(x.size)
-    half = core.shape[0] // 2
-    for i in range(x.size):
-        if not np.isfinite(x[i] + y[i]):
-            continue
-        column, row = int(np.rint(x[i])), int(np.rint(y[i]))
-        seen, expected = 0.0, 0.0
-        for r in range(max(row - half, 0), min(row + half + 1, light.shape[0])):
-            for k in range(max(column - half, 0), min(column + half + 1, light.shape[1])):
-                if variance[r, k] < np.inf and not saturated[r, k]:
-                    seen += light[r, k]
-                    expected += core[r - row + half, k - column + half]
-        flux[i] = max(seen, 0.0) / expected if expected > 0 else 0.0
-    return flux
 
 
 @njit(nogil=True, cache=True)

@@ -21,7 +21,15 @@ from numpy.typing import NDArray
 from roman_dms.errors import UsageError
 from roman_dms.instrument.detectors import detector
 from roman_dms.instrument.optical_elements import DISPERSERS, FILTERS
-from roman_dms.references.bootstrap import noise, optics, pixels, response, skycells, tables
+from roman_dms.references.bootstrap import (
+    capacitance,
+    noise,
+    optics,
+    pixels,
+    response,
+    skycells,
+    tables,
+)
 from roman_dms.references.bootstrap.frame import Frame
 from roman_dms.references.bootstrap.measurement import origin
 from roman_dms.references.kinds import kind_of
@@ -71,7 +79,7 @@ RECIPES = (
     Recipe("linearity", response.linearity),
     Recipe("inverselinearity", response.inverselinearity),
     Recipe("integralnonlinearity", response.integralnonlinearity),
-    Recipe("ipc", response.ipc),
+    Recipe("ipc", capacitance.ipc),
     Recipe("refpix", noise.refpix),
     Recipe("darkdecaysignal", noise.darkdecaysignal, "all"),
     Recipe("photom", optics.photom),
@@ -172,8 +180,8 @@ def _recipes(effective_psf: EffectivePsf | None) -> tuple[Recipe, ...]:
         return RECIPES
 
     def epsf(frame: Frame, element: str) -> dict[str, Any]:
-        capacitance = response.ipc(frame)["data"]
-        return effective_psf(frame.detector.name, element, frame.corner, capacitance)
+        kernel = capacitance.ipc(frame)["data"]
+        return effective_psf(frame.detector.name, element, frame.corner, kernel)
 
     return tuple(replace(one, make=epsf) if one.kind == "epsf" else one for one in RECIPES)
 

@@ -18,6 +18,7 @@ from roman_dms.instrument.detectors import Detector
 from roman_dms.instrument.installed_tables import instrument_table
 from roman_dms.instrument.quality import Pixel
 from roman_dms.references.bootstrap import measurement
+from roman_dms.references.bootstrap.capacitance import coupled, ipc
 from roman_dms.references.bootstrap.frame import Frame, Map, scatter, smooth
 from roman_dms.references.bootstrap.measurement import deviates
 from roman_dms.references.bootstrap.noise import CORRELATED_NOISE
@@ -153,10 +154,11 @@ def readnoise(frame: Frame) -> dict[str, Any]:
 
 
 def dark(frame: Frame) -> dict[str, Any]:
-    """Dark rate [DN / s].
+    """Dark rate as the detector shows it [DN / s].
 
     The published median, 30 % scatter with a smooth part, ten times as much for
-    warm and 100 to 10,000 times as much for hot pixels.
+    warm and 100 to 10,000 times as much for hot pixels; with what of each pixel's
+    charge shows in its neighbours, as in any dark that is measured.
     """
     random, shape = frame.random("dark"), frame.detector.shape
     electrons = measured(frame.detector, "WFI_Dark_current_summary", "Dark Current - Median")
@@ -167,6 +169,7 @@ def dark(frame: Frame) -> dict[str, Any]:
     hot = has(faults, Pixel.HOT)
     rate[hot] = median * 10 ** random.uniform(2, 4, np.count_nonzero(hot))
     rate[frame.is_border] = 0
+    rate = coupled(rate, ipc(frame)["data"])
     error = 0.03 * np.sqrt(median * rate) + 0.02 * median
     dq = faults & np.uint32(Pixel.HOT | Pixel.WARM)
     measured_rate = np.where(frame.is_border, 0, rate + error * deviates(frame, "dark"))

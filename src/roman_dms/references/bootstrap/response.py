@@ -1,4 +1,4 @@
-"""How the electronics answer to charge: non-linearity, and coupling of neighbours.
+"""How the electronics answer to charge: non-linearity of pixels and of the converter.
 
 A pixel counts less the more it holds.  The measured signal m relates to the
 linear signal y by
@@ -117,20 +117,6 @@ def _terms(p: Map, q: Map) -> Map:
 def _uncorrected(frame: Frame) -> NDArray[np.uint32]:
     dead = has(bad_pixels(frame), Pixel.DEAD)
     return frame.cut(np.where(dead, np.uint32(Pixel.NO_LIN_CORR), np.uint32(0)))
-
-
-def ipc(_frame: Frame) -> dict[str, Any]:
-    """Kernel of the interpixel capacitance (3, 3), the same for all detectors.
-
-    To be convolved with an image, as RAD has it: ``data[0, 0]`` is the part of a
-    pixel's charge that its neighbour one row down and one column left shows.
-    Source: ``galsim.roman.ipc_kernel``, which GalSim correlates with an image, so that
-    it is turned by 180 degrees here.
-    """
-    from galsim import roman  # noqa: PLC0415 - slow to import
-
-    kernel = np.asarray(roman.ipc_kernel.array, dtype=np.float64)[::-1, ::-1]
-    return {"data": (kernel / kernel.sum()).astype(np.float32)}
 
 
 def integralnonlinearity(frame: Frame) -> dict[str, Any]:

@@ -21,6 +21,10 @@ KERNEL = (
 turned by 180 degrees, since GalSim correlates it with an image."""
 
 
+TERMS = 5
+"""Terms of the inverse; 4e-6 of the charge is left over with :data:`KERNEL`."""
+
+
 @dataclass(frozen=True)
 class InterpixelCapacitance:
     """A kernel for the whole detector."""
@@ -47,6 +51,19 @@ def coupled(image: NDArray[np.float32], kernel: NDArray[np.floating]) -> NDArray
     seen = np.empty((image.shape[0], image.shape[1] + 2), np.float32)
     spread(np.pad(image, 1), np.asarray(kernel, np.float32), seen)
     return np.ascontiguousarray(seen[:, 1:-1])
+
+
+def uncoupled(seen: NDArray[np.float32], kernel: NDArray[np.floating]) -> NDArray[np.float32]:
+    """The charge (row, column) of which coupled pixels show an image.
+
+    Neumann's series, charge <- charge + seen - coupled(charge): each term adds what
+    the sum of those before fails to show, an eighth of the last.  Along the edges of an
+    image that goes on beyond them, ``TERMS`` pixels are wrong.
+    """
+    charge = seen.copy()
+    for _ in range(TERMS):
+        charge += seen - coupled(charge, kernel)
+    return charge
 
 
 @njit(nogil=True, cache=True)

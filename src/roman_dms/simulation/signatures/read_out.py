@@ -26,9 +26,6 @@ from roman_dms.simulation.signatures.stages import Action, Band, Conditions, Sta
 BAND_ROWS = 16
 """Rows that are read together: their maps and signals stay in the cache."""
 
-NOMINAL_GAIN = 2.0
-"""Gain where none is known [electron / DN]."""
-
 LARGEST_MEAN = 1e9
 """Most electrons of a read; many times what fills a pixel."""
 
@@ -254,7 +251,7 @@ class _Reading:
         if effects.flat_field:
             light *= effects.flat_field.response(band, properties)
         if effects.dark_current:
-            light += effects.dark_current.rate(band, properties, gain(band, properties))
+            light += effects.dark_current.rate(band, properties, self.kernel)
         light[band.is_border] = 0
         # Dark rates are measured, so that some are below zero.
         mean = np.clip(light * np.float32(self.exposure.pattern.frame_time), 0, LARGEST_MEAN)
@@ -311,19 +308,12 @@ class _Reading:
         return out
 
 
-def gain(band: Band, properties: Properties) -> NDArray[np.float32]:
-    """Gain of a band; a pixel without one has the nominal."""
-    found = band.of(properties.gain, NOMINAL_GAIN)
-    found[~(found > 0)] = NOMINAL_GAIN
-    return found
-
-
 class _Amplifier:
     """From electrons to counts."""
 
     def prepare(self, exposure: Conditions) -> Stage:
         def open_band(band: Band) -> Action:
-            factor = 1 / gain(band, exposure.properties)
+            factor = 1 / band.gain(exposure.properties)
 
             def amplify(signal: NDArray[np.float32], _read: int) -> None:
                 signal *= factor

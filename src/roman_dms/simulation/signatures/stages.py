@@ -24,6 +24,9 @@ from roman_dms.instrument.read_patterns import ReadPattern
 from roman_dms.simulation.signatures.properties import Map, Properties, rows_of
 from roman_dms.simulation.signatures.randomness import Key, key, seeds
 
+NOMINAL_GAIN = 2.0
+"""Gain where none is known [electron / DN]."""
+
 Action = Callable[[NDArray[np.float32], int], None]
 """Changes the signal of a band ``(rows, columns)`` at a read."""
 
@@ -77,6 +80,12 @@ class Band:
     def of(self, value: Map, fill: float) -> NDArray[np.float32]:
         """The part of a map; ``fill`` where it has no value."""
         return rows_of(value, self.start, self.stop, self.detector, fill)
+
+    def gain(self, properties: Properties) -> NDArray[np.float32]:
+        """Gain [electron / DN]; a pixel without one has the nominal."""
+        found = self.of(properties.gain, NOMINAL_GAIN)
+        found[~(found > 0)] = NOMINAL_GAIN
+        return found
 
     @property
     def is_border(self) -> NDArray[np.bool_]:
