@@ -2,7 +2,7 @@
 
     rdms simulate scene --ra 268.5 --dec -29.2 --size 0.16 --stars bulge --star-count 60000 \
         --no-galaxies -o scene.parquet
-    rdms simulate plan --ra 268.5 --dec -29.2 --aim WFI01 --dithers 4 --pattern sub -o plan.sim.ecsv
+    rdms simulate plan --ra 268.5 --dec -29.2 --aim WFI01 --dithers 8 --pattern sub -o plan.sim.ecsv
     rdms simulate visit plan.sim.ecsv --scene scene.parquet -o images --level 2 --any-sun-angle \
         --store STORE
     python benchmarks/accuracy_empirical_psf.py images/*_cal.asdf --scene scene.parquet \
@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 
 import galsim
 import numpy as np
@@ -30,10 +31,11 @@ from roman_dms.instrument.throughput import effective_area, wavelengths
 from roman_dms.products.reference import Ipc
 from roman_dms.psf.build import psf_grid
 from roman_dms.psf.capacitance import with_capacitance
-from roman_dms.psf.empirical.build import Settings, cutoff_frequency, gaussian_grid
+from roman_dms.psf.empirical.build import Settings
 from roman_dms.psf.empirical.fitting import StarFits, fit_stars
 from roman_dms.psf.empirical.model import Model
 from roman_dms.psf.empirical.stamps import Stamps
+from roman_dms.psf.empirical.starting import cutoff_frequency, gaussian_grid
 from roman_dms.psf.steps.empirical import build_empirical
 from roman_dms.references.store import ReferenceStore, plain
 from roman_dms.simulation.drawing.image import draw
@@ -121,6 +123,13 @@ def fitted(grid, stamps, places):
     )
 
 
+def gaussian_of(truth, wavelength):
+    """The Gaussian of one colour from which PSFs are built."""
+    grid = gaussian_grid(truth, cutoff_frequency(truth.element))
+    samples = grid.at(0, 0, wavelength)[None, None, None]
+    return replace(grid, wavelengths=np.array([wavelength]), samples=samples)
+
+
 def phase_amplitude(off, places):
     """Largest amplitude of a wave in the pixel phase, first and second harmonic [pixel]."""
     waves = [
@@ -131,7 +140,9 @@ def phase_amplitude(off, places):
     return float(np.abs(waves).max())
 
 
-def report_stars(psf, truth, start):
+def report_stars(psf, truth):
+    """Stars that were not used, fitted with a Gaussian and with the PSF."""
+    start = gaussian_of(truth, float(psf.grid.wavelengths[0]))
     rng = np.random.default_rng(3)
     detector, element = truth.detector, truth.element
     for name, temperature in SPECTRA.items():
@@ -173,7 +184,6 @@ def main():
         ("a Gaussian", {"stars": stars, "settings": Settings(start="gaussian", most_stars=most)}),
         ("the optical model, no catalogue", {"settings": Settings(most_stars=most)}),
     ]
-    gaussian = gaussian_grid(truth, cutoff_frequency(element))
     print(f"{detector} {element}, {len(arguments.images)} images")
     for number, (name, options) in enumerate(ways, 1):
         if arguments.only and int(arguments.only) != number:
@@ -192,9 +202,7 @@ def main():
             f"{np.array2string(np.abs(off).max(axis=0), precision=5)}",
             flush=True,
         )
-        start = gaussian if number == 3 else options.get("optical", truth)
-        one_colour = start if len(start.wavelengths) == 1 else gaussian
-        report_stars(psf, truth, one_colour)
+        report_stars(psf, truth)
 
 
 if __name__ == "__main__":

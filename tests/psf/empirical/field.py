@@ -59,15 +59,19 @@ def stars(rng, count, faintest=300.0, brightest=30000.0):
 
 
 def exposure(sources, rng, shift=(0.0, 0.0), name="one", noise=True):
-    """An image of stars; its plane is that of an exposure without shift."""
+    """An image of stars; its plane is that of an exposure without shift.
+
+    Sources are x, y and flux, and if given by what factor they are wider.
+    """
     light = np.zeros((SIZE, SIZE))
-    for star_x, star_y, flux in sources:
+    for star_x, star_y, flux, *wider in sources:
+        factor = wider[0] if wider else 1.0
         x, y = star_x + shift[0], star_y + shift[1]
         column, row = round(x), round(y)
         left, low = max(column - 11, 0), max(row - 11, 0)
         right, up = min(column + 12, SIZE), min(row + 12, SIZE)
         dx, dy = np.meshgrid(np.arange(left, right) - x, np.arange(low, up) - y)
-        light[low:up, left:right] += flux * truth(dx, dy, x)
+        light[low:up, left:right] += flux * truth(dx / factor, dy / factor, x) / factor**2
     variance = READ_NOISE**2 + PER_LIGHT * (light + SKY)
     data = light + SKY
     if noise:

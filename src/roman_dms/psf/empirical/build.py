@@ -10,24 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roman_dms.errors import CalibrationError, UsageError
-from roman_dms.instrument.optical_elements import optical_element
-from roman_dms.instrument.throughput import PIXEL_SCALE
 from roman_dms.psf.empirical.dithers import Combination, combined, shared_light
 from roman_dms.psf.empirical.exposure import Exposure
 from roman_dms.psf.empirical.finishing import Origin, assembled, passage
 from roman_dms.psf.empirical.fitting import FIRST_ROUNDS, StarFits, fit_stars
 from roman_dms.psf.empirical.gathering import StarList, gathered
 from roman_dms.psf.empirical.model import Model
-from roman_dms.psf.empirical.refinement import (
-    Refinement,
-    filtered,
-    passed_frequencies,
-    refine,
-)
+from roman_dms.psf.empirical.refinement import Refinement, refine
 from roman_dms.psf.empirical.selection import agreeing
 from roman_dms.psf.empirical.stamps import Stamps
+from roman_dms.psf.empirical.starting import cutoff_frequency, gaussian_grid
+from roman_dms.psf.empirical.weighting import ModelError, measured_error
 from roman_dms.psf.grid import PsfGrid
-from roman_dms.psf.pupil import DIAMETER
 
 Start = Literal["optical", "gaussian"]
 
@@ -52,8 +46,9 @@ class Settings:
     most_stars: int = 1000
     """The brightest of each exposure, so many; they know most, and faint ones have neighbours."""
 
-    model_error: float = 0.003
-    """By what part of its own light a pixel's model may err, for stars differ in colour."""
+    model_error: float = 3e-4
+    """By what part of its own light a pixel's model errs at least.  What it errs by is measured,
+    as what the residuals exceed the noise by; without noise there would be nothing to tell."""
 
     rounds: int = 16
     """Most rounds of fitting stars and PSF in turn."""
@@ -164,17 +159,29 @@ def empirical_psf(
     _require(len(np.unique(stamps.star)), "bright stars that stand alone")
     if wavelength is None:
         wavelength = float(waves.mean() if waves is not None else optical.wavelengths.mean())
-    optics = settings.start == "optical"
     cutoff = cutoff_frequency(optical.element)
-    start = optical if optics else gaussian_grid(optical, cutoff)
-    colours = waves if waves is not None else np.full(len(stamps), wavelength)
-    shares = start.weights(colours)
-    degree = settings.degree
-    if degree is None:
-        degree = chosen_degree(len(np.unique(stamps.star)), optics)
-    model = Model.of(start, degree, exposures[0].data.shape, settings.half)
+    start = optical if settings.start == "optical" else gaussian_grid(optical, cutoff)
+    shares = start.weights(waves if waves is not None else np.full(len(stamps), wavelength))
+    model = _first(start, stamps, shares, exposures[0].data.shape, wavelength, settings)
     loop = _iterated(exposures, model, stamps, guesses, shares, cutoff, settings)
     return _result(exposures, optical, loop, nodes, wavelength, settings)
+
+
+def _first(
+    start: PsfGrid,
+    stamps: Stamps,
+    shares: NDArray[np.float32],
+    shape: tuple[int, int],
+    wavelength: float,
+    settings: Settings,
+) -> Model:
+    """The model before any round, with as many corrections as the stars bear."""
+    degree = settings.degree
+    if degree is None:
+        degree = chosen_degree(len(np.unique(stamps.star)), settings.start == "optical")
+    scatter = float((shares @ start.wavelengths).std())
+    colours = (wavelength, scatter) if scatter > LEAST_SCATTER * wavelength else None
+    return Model.of(start, degree, shape, settings.half, colours)
 
 
 @dataclass(frozen=True)
@@ -200,27 +207,28 @@ def _iterated(
     """Fit stars and PSF in turn until the PSF changes no more."""
     whole, workers = stamps, settings.workers
     fits = StarFits.guessed(guesses)
-    least = max(settings.model_error, DOUBT * settings.tolerance)
-    error = max(least, FIRST_ERROR[settings.start])
+    error = ModelError.of(settings.model_error, FIRST_DOUBT[settings.start])
     for turn in range(settings.rounds):
         rounds = FIRST_ROUNDS if turn == 0 else LATER_ROUNDS
-        doubts = np.array([error, OUTSIDE * (error - least)])
-        errors = np.array([error, doubts[1] + LEAST_OUTSIDE])
-        fits, mean = _fitted(exposures, model, stamps, fits, shares, errors, rounds, workers)
+        fits, mean = _fitted(exposures, model, stamps, fits, shares, error.values, rounds, workers)
         stamps, sound = agreeing(
-            model, whole, fits, shares, doubts, workers, trusted=error < TRUSTED_ERROR
-        )
+            model, whole, fits, shares, error.values, workers,
+            trusted=error.values[0] < TRUSTED_ERROR,
+        )  # fmt: skip
         used = mean.agree & fits.good & sound
         _require(len(np.unique(stamps.star[used])), "stars that the PSF fits")
         some, found = stamps[used], fits.found[used]
         found[:, [0, 3]] = shared_light(some, found, fits.errors[used], len(exposures))
+        known = measured_error(model, some, found, shares[used], error.values, workers)
+        error = replace(error, known=known)
         refinement = refine(
-            model, some, found, mean.jacobians[used], shares[used], cutoff, errors, workers
-        )
+            model, some, found, mean.jacobians[used], shares[used], cutoff, error.values,
+            FEW_STEPS if error.doubt > 0 else MANY_STEPS, workers,
+        )  # fmt: skip
         model = refinement.model
-        if refinement.change < settings.tolerance and error <= least:
+        if refinement.change < settings.tolerance and error.doubt == 0:
             break
-        error = float(np.clip(DOUBT * refinement.change, least, error))
+        error = error.after(refinement.change)
     return _Loop(refinement, stamps[used], fits.select(used), turn + 1, mean.rms)
 
 
@@ -244,23 +252,19 @@ def _fitted(
     return fit_stars(model, stamps, fits.at(mean.places), shares, errors, workers=workers), mean
 
 
-FIRST_ERROR = {"optical": 0.05, "gaussian": 0.1}
+FIRST_DOUBT = {"optical": 0.05, "gaussian": 0.1}
 """What part of its own light a pixel of the start may err by."""
-
-DOUBT = 3.0
-"""What a pixel may err by after a round, in units of the change that the round has brought."""
 
 TRUSTED_ERROR = 0.03
 """Error of the PSF from which stars' cores that disagree with it are left out, as are pixels
 farther out from the beginning."""
 
-OUTSIDE = 0.3
-"""The same error in parts of the star's light, the same for all of its pixels, in units of the
-other: a start may lack light where the PSF has much."""
+FEW_STEPS, MANY_STEPS = 25, 100
+"""Of the conjugate gradients, on the way and in the last rounds."""
 
-LEAST_OUTSIDE = 1e-4
-"""The least such error, about the sky's noise of a star of middling brightness: keeps the wings
-of the brightest stars from deciding alone."""
+LEAST_SCATTER = 1e-4
+"""Scatter of the stars' wavelengths, as a part of them, from which the PSF is fitted with a
+correction that goes with the colour."""
 
 LATER_ROUNDS = 3
 """Iterations of the fit of a star after the first round."""
@@ -340,35 +344,6 @@ def chosen_degree(stars: int, optics: bool) -> int:
     """Degree of the polynomials that so many stars bear."""
     degree = next((degree for least, degree in DEGREES if stars >= least), 0)
     return max(degree - FEWER, 0) if optics else degree
-
-
-def cutoff_frequency(element: str) -> float:
-    """Highest spatial frequency that the telescope passes in an element [cycle / pixel]."""
-    edge = optical_element(element).blue_edge
-    assert edge is not None
-    return float(DIAMETER / (edge * 1e-6) * np.deg2rad(PIXEL_SCALE / 3600))
-
-
-def gaussian_grid(optical: PsfGrid, cutoff: float) -> PsfGrid:
-    """A round Gaussian as wide as the diffraction of a telescope without aberrations.
-
-    That of a circular pupil fits a Gaussian of 0.42 lambda / D; pixel and charge diffusion add
-    their variances, 1 / 12 and 0.01.  What it has beyond the cutoff no star could take away.
-    """
-    waves = float(optical.wavelengths.mean()) * 1e-6
-    width = 0.42 * waves / DIAMETER / np.deg2rad(PIXEL_SCALE / 3600)
-    variance = width**2 + 1 / 12 + 0.01
-    size = optical.samples.shape[-1]
-    side = (np.arange(size) - (size - 1) / 2) / optical.oversample
-    line = np.exp(-(side**2) / (2 * variance)) / np.sqrt(2 * np.pi * variance)
-    passed = passed_frequencies(size, optical.oversample, cutoff)
-    return replace(
-        optical,
-        nodes_x=np.zeros(1),
-        nodes_y=np.zeros(1),
-        wavelengths=optical.wavelengths[:1],
-        samples=filtered(np.outer(line, line), passed).astype(np.float32)[None, None, None],
-    )
 
 
 def _require(stars: int, what: str) -> None:

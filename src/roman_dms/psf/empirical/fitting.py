@@ -125,7 +125,7 @@ def fit_stars(
     """
     found, errors = fits.found.copy(), np.zeros(fits.found.shape)
     quality = np.zeros(fits.found.shape)
-    mixtures = model.mixtures(found[:, 1], found[:, 2])
+    mixtures = model.mixtures(found[:, 1], found[:, 2], shares)
     inside = np.maximum(*np.abs(found[:, 1:3] - np.stack([stamps.column, stamps.row], 1)).T) < 1
     good = stamps.good & inside[:, None, None]
 

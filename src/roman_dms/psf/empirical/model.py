@@ -24,7 +24,7 @@ SPLINE = np.array([1.0, 26.0, 66.0, 26.0, 1.0]) / 120
 
 @dataclass(frozen=True)
 class Model:
-    """Start plus corrections: polynomials in the place on the detector."""
+    """Start plus corrections: polynomials in the place on the detector, and one for the colour."""
 
     start: PsfGrid
     """Where the PSF started."""
@@ -33,8 +33,8 @@ class Model:
     """(component, ...) coefficients of its splines (`PsfField.coefficients`)."""
 
     corrections: NDArray[np.float32]
-    """(mode, oversample, oversample, R, W) coefficients of what each polynomial multiplies,
-    sorted by phase."""
+    """(mode, oversample, oversample, R, W) coefficients of what each polynomial, and last the
+    colour, multiplies; sorted by phase."""
 
     degree: int
     """Of the polynomials."""
@@ -45,13 +45,24 @@ class Model:
     half: int
     """Pixels on each side of a star to which the corrections reach."""
 
+    colours: tuple[float, float] | None = None
+    """Mean wavelength of the stars and its scatter [micron], where there is a last correction
+    that goes with it; None where there is none."""
+
     @classmethod
-    def of(cls, start: PsfGrid, degree: int, shape: tuple[int, int], half: int) -> Model:
+    def of(
+        cls,
+        start: PsfGrid,
+        degree: int,
+        shape: tuple[int, int],
+        half: int,
+        colours: tuple[float, float] | None = None,
+    ) -> Model:
         """Without any corrections yet."""
-        colours = [PsfField.of(start, float(wave)).coefficients for wave in start.wavelengths]
-        modes = (degree + 1) * (degree + 2) // 2
+        fields = [PsfField.of(start, float(wave)).coefficients for wave in start.wavelengths]
+        modes = (degree + 1) * (degree + 2) // 2 + (colours is not None)
         nothing = np.zeros((modes, *patch_shape(start.oversample, half)), np.float32)
-        return cls(start, np.array(colours), nothing, degree, shape, half)
+        return cls(start, np.array(fields), nothing, degree, shape, half, colours)
 
     @property
     def middle(self) -> int:
@@ -62,14 +73,28 @@ class Model:
         """The same with other corrections."""
         return replace(self, corrections=corrections)
 
-    def mixtures(self, x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.float32]:
-        """(n, mode) polynomials at places; their mean squares over the detector are 1."""
+    def mixtures(
+        self,
+        x: NDArray[np.floating],
+        y: NDArray[np.floating],
+        shares: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:
+        """(n, mode) what part of each correction stars have.
+
+        Polynomials of the place, whose mean squares over the detector are 1, and the colour by
+        the shares (n, component) of the start's components; without them the stars' mean.
+        """
         rows, columns = self.shape
         u, v = 2 * np.asarray(x) / (columns - 1) - 1, 2 * np.asarray(y) / (rows - 1) - 1
         norm = np.sqrt(2 * np.arange(self.degree + 1) + 1)
         of_x, of_y = (legendre.legvander(place, self.degree) * norm for place in (u, v))
         powers = [(i, n - i) for n in range(self.degree + 1) for i in range(n + 1)]
-        return np.stack([of_x[:, i] * of_y[:, j] for i, j in powers], axis=1).astype(np.float32)
+        terms = [of_x[:, i] * of_y[:, j] for i, j in powers]
+        if self.colours is not None:
+            mean, scatter = self.colours
+            waves = mean if shares is None else shares @ self.start.wavelengths
+            terms.append(np.broadcast_to((waves - mean) / scatter, u.shape))
+        return np.stack(terms, axis=1).astype(np.float32)
 
     def dense(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         """(mode, D, D) from patches sorted by phase: in the order of the samples."""
@@ -97,7 +122,12 @@ class Model:
         return np.tensordot(self.mixtures(x, y), modes, axes=1)
 
     def pixels(
-        self, stamps: Stamps, places: NDArray[np.float64], shares: NDArray[np.float32], workers: int
+        self,
+        stamps: Stamps,
+        places: NDArray[np.float64],
+        shares: NDArray[np.float32],
+        workers: int,
+        mixtures: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float32]:
         """(n, P, P): a star of unit light in each stamp.
 
@@ -109,10 +139,15 @@ class Model:
             (n, 2) x and y [pixel].
         shares
             (n, component) shares of the start's components.
+        workers
+            Threads.
+        mixtures
+            (n, mode) of the corrections, where they are not those of the places and shares.
         """
         out = np.empty(stamps.light.shape, np.float32)
         x, y = np.ascontiguousarray(places.T)
-        mixtures = self.mixtures(x, y)
+        if mixtures is None:
+            mixtures = self.mixtures(x, y, shares)
 
         def chunk(start: int, stop: int) -> None:
             sample(

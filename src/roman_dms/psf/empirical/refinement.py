@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from roman_dms.psf.empirical.elimination import Elimination, star_columns
 from roman_dms.psf.empirical.model import Model, in_chunks
 from roman_dms.psf.empirical.sampling import spread
 from roman_dms.psf.empirical.stamps import Stamps
+from roman_dms.psf.empirical.weighting import pixel_weights
 
 ROLL_OFF = 0.1
 """Width of the filter's edge beyond the cutoff, as a part of it."""
@@ -28,11 +28,11 @@ RIDGE = 1e-3
 """Added to the normal equations, scaled so that a sample that is well known has about 1: what
 pixels hardly tell of, as frequencies near the cutoff, moves slowly and not by their noise."""
 
-MOST_STEPS = 40
-"""Of the conjugate gradients."""
-
 TOLERANCE = 1e-2
 """Part of the gradient at which they end."""
+
+CHECKED = np.array([0.05, 0.5, 0.95])
+"""Where on the detector, along each axis, one looks by how much the PSF has changed."""
 
 LEAST_WEIGHT = 1e-4
 """Least weight that scales a sample, as a part of the largest: far out no pixel tells of it."""
@@ -53,34 +53,7 @@ class Refinement:
     """(mode, mode) covariance of the modes, in units of ``sample_variance``."""
 
     change: float
-    """Largest change of a sample in the middle of the detector, in parts of the peak."""
-
-
-def pixel_weights(
-    stamps: Stamps,
-    psf: NDArray[np.float32],
-    flux: NDArray[np.float64],
-    model_error: NDArray[np.float64],
-) -> NDArray[np.float32]:
-    """(n, P, P) inverse variances, by the noise that the model's light has.
-
-    Weights from the pixels' own light would favour those that came out faint.
-
-    Parameters
-    ----------
-    stamps
-        n images of stars.
-    psf
-        (n, P, P) a star of unit light.
-    flux
-        (n,) of each.
-    model_error
-        (2,) see :func:`refine`.
-    """
-    level, per_light = (stamps.noise[:, k, None, None] for k in (0, 1))
-    star = np.maximum(flux[:, None, None] * psf, 0)
-    error = model_error[0] * star + model_error[1] * flux[:, None, None]
-    return (stamps.good / (level + per_light * star + error**2)).astype(np.float32)
+    """Largest change of a sample at nine places of the detector, in parts of the peak."""
 
 
 def refine(
@@ -91,6 +64,7 @@ def refine(
     shares: NDArray[np.float32],
     cutoff: float,
     model_error: NDArray[np.float64],
+    most_steps: int,
     workers: int,
 ) -> Refinement:
     """Fit the corrections of a model anew.
@@ -112,6 +86,8 @@ def refine(
     model_error
         (2,) by what part of its own light, and of the star's, a pixel's model may err; keeps
         the brightest stars, with colours of their own, from deciding alone.
+    most_steps
+        Of the conjugate gradients.
     workers
         Threads.
     """
@@ -121,13 +97,15 @@ def refine(
     residual = stamps.light - flux * psf - found[:, 3, None, None]
     columns = star_columns(model, stamps, found[:, 0], places, shares, jacobians, workers)
     stars = Elimination.of(weights, columns, stamps.star, workers)
-    equations = _Equations(model, stamps, places, flux.astype(np.float32), stars, workers)
+    mixtures = model.mixtures(places[:, 0], places[:, 1], shares)
+    equations = _Equations(model, stamps, places, mixtures, flux.astype(np.float32), stars, workers)
     scaling = _Scaling.of(equations, weights, cutoff)
     gradient = equations.transpose(stars.weighted(residual.astype(np.float32)))
     step = scaling.step(
         _conjugate_gradients(
             lambda v: scaling.gradient(equations.normal(scaling.step(v))) + RIDGE * v,
             scaling.gradient(gradient),
+            most_steps,
         )
     )
     scatter = equations.over_the_detector(((weights * flux * residual) ** 2).astype(np.float32))
@@ -136,7 +114,7 @@ def refine(
         model.with_corrections(model.corrections + model.patches(step)),
         _variance(variance, scaling.passed),
         scaling.spread_out.T @ scaling.spread_out,
-        _change(model, step),
+        visible_change(model, step),
     )
 
 
@@ -147,22 +125,20 @@ class _Equations:
     model: Model
     stamps: Stamps
     places: NDArray[np.float64]
+    mixtures: NDArray[np.float32]
+    """(n, mode) what part of each correction every star has."""
+
     amplitude: NDArray[np.float32]
     """(n, 1, 1) flux in each image."""
 
     stars: Elimination
     workers: int
 
-    @cached_property
-    def mixtures(self) -> NDArray[np.float32]:
-        """(n, mode) what part of each polynomial's correction every star has."""
-        return self.model.mixtures(*self.places.T)
-
     def normal(self, dense: NDArray[np.float64]) -> NDArray[np.float64]:
         """(mode, D, D) normal equations times corrections (mode, D, D)."""
         trial = self.model.with_corrections(self.model.patches(dense))
         none = np.zeros((len(self.stamps), len(self.model.fields)), np.float32)
-        pixels = trial.pixels(self.stamps, self.places, none, self.workers)
+        pixels = trial.pixels(self.stamps, self.places, none, self.workers, self.mixtures)
         return self.transpose(self.stars.weighted(pixels * self.amplitude))
 
     def transpose(self, pixels: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -222,15 +198,35 @@ class _Scaling:
         return self.scale * np.tensordot(self.spread_out, filtered(v, self.passed), axes=1)
 
 
-def _change(model: Model, step: NDArray[np.float64]) -> float:
-    """Largest change of a sample in the middle of the detector, in parts of the peak."""
+def visible_change(model: Model, step: NDArray[np.float64]) -> float:
+    """Largest change of a sample at nine places of the detector, in parts of the peak.
+
+    What stars cannot tell and so drifts does not count: changes that are made up for by the
+    stars' flux, place and sky.
+    """
+    start, reach = model.start, model.half * model.start.oversample
     rows, columns = model.shape
-    change = model.with_corrections(model.patches(step)).corrections_at(
-        np.array([(columns - 1) / 2]), np.array([(rows - 1) / 2])
-    )[0]
-    side = (np.arange(len(change)) - model.middle) / model.start.oversample
-    within = np.hypot(*np.meshgrid(side, side)) < model.half
-    return float(np.abs(change[within]).max() / model.start.samples.max())
+    x, y = (a.ravel() for a in np.meshgrid(CHECKED * (columns - 1), CHECKED * (rows - 1)))
+    changes = model.with_corrections(model.patches(step)).corrections_at(x, y)
+    wave, inner = float(start.wavelengths.mean()), _middle(changes.shape[-1], model.middle, reach)
+    side = np.arange(-reach, reach + 1)
+    within = np.hypot(*np.meshgrid(side, side)) < reach
+    largest = 0.0
+    for number, correction in enumerate(model.corrections_at(x, y)):
+        whole = start.at(x[number], y[number], wave).astype(float)
+        psf = whole[_middle(len(whole), len(whole) // 2, reach)] + correction[inner]
+        free = np.stack([psf, *np.gradient(psf), np.ones_like(psf)])[:, within].T
+        change = changes[number][inner][within]
+        rest = change - free @ np.linalg.lstsq(free, change)[0]
+        largest = max(largest, float(np.abs(rest).max() / psf.max()))
+    return largest
+
+
+def _middle(size: int, middle: int, reach: int) -> tuple[slice, slice]:
+    """So many samples on each side of the middle, which have to be there."""
+    assert reach <= middle < size - reach
+    part = slice(middle - reach, middle + reach + 1)
+    return part, part
 
 
 def _gram(mixtures: NDArray[np.float32], information: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -266,13 +262,15 @@ def _variance(variance: NDArray[np.float64], passed: NDArray[np.float64]) -> NDA
 
 
 def _conjugate_gradients(
-    normal: Callable[[NDArray[np.float64]], NDArray[np.float64]], target: NDArray[np.float64]
+    normal: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    target: NDArray[np.float64],
+    most_steps: int,
 ) -> NDArray[np.float64]:
     """Solve ``normal(v) = target`` from zero."""
     solution, rest = np.zeros_like(target), target
     direction, size = rest, float((rest**2).sum())
     goal = TOLERANCE**2 * size
-    for _ in range(MOST_STEPS):
+    for _ in range(most_steps):
         if size <= goal:
             break
         image = normal(direction)

@@ -208,8 +208,8 @@ def _step(  # type: ignore[no-untyped-def]
             if not good[i, j]:
                 continue
             star = max(flux * values[0, i, j], 0.0)
-            error = model_error[0] * star + model_error[1] * flux
-            weight = 1 / (noise[0] + noise[1] * star + error**2)
+            error = (model_error[0] * star) ** 2 + (model_error[1] * flux) ** 2
+            weight = 1 / (noise[0] + noise[1] * star + error)
             rest = light[i, j] - flux * values[0, i, j] - sky
             count += 1
             chi += weight * rest**2

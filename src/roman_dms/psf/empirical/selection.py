@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from roman_dms.psf.empirical.fitting import StarFits
 from roman_dms.psf.empirical.model import Model
-from roman_dms.psf.empirical.refinement import pixel_weights
 from roman_dms.psf.empirical.stamps import Stamps
+from roman_dms.psf.empirical.weighting import pixel_weights
 
 CLIP = 5.0
 """Standard deviations from which on a pixel does not count, nor those beside it."""
