@@ -123,6 +123,8 @@ def _true(found, truth):
     """
     every = np.column_stack([truth["x"], truth["y"]])
     near = np.isfinite(cKDTree(every).query(found, distance_upper_bound=NEAR)[0])
+    if "half_light_radius" not in truth.colnames:  # a field of stars
+        return near, near
     tree, radius = cKDTree(found), np.nan_to_num(truth["half_light_radius"]) / PIXEL
     wide = np.flatnonzero((radius > NEAR) & (tree.query(every)[0] > NEAR))
     distance, which = tree.query(every[wide])
