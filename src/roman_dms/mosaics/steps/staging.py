@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from roman_dms.errors import FileError
 
-IN_MEMORY = 1 << 28
+IN_MEMORY = 1 << 26
 """Pixels that are kept in memory before the file is used [byte]."""
 
 
