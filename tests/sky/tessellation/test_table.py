@@ -114,3 +114,6 @@ def test_what_is_no_table_is_named():
     cells["x_tangent"][7] += 11
     with pytest.raises(FormatError, match="not on one grid"):
         TabledSkyCells(regions, cells, **numbers)
+    regions["skycell_start"][1:], regions["skycell_end"][1] = 5000, 5001
+    with pytest.raises(FormatError, match="Region 1 of .* has 0 cells"):
+        TabledSkyCells(regions, tables_of(MISSION, (0,))[1], **numbers)

@@ -89,7 +89,7 @@ class TabledSkyCells(SkyCells):
         middle = (self.size - 1) / 2
         places = np.array([(middle - cells[f"{axis}_tangent"]) / self.pitch for axis in "xy"])
         column, line = np.rint(places).astype(np.int64)
-        if np.abs(places - np.rint(places)).max() > 1e-3:
+        if not len(cells) or np.abs(places - np.rint(places)).max() > 1e-3:
             raise FormatError(
                 f"Region {row['index']} of {self.source} has {len(cells)} cells, not on one grid.",
                 f"cells of {self.size} pixels, {self.pitch} apart",
