@@ -115,5 +115,5 @@ def test_what_is_no_table_is_named():
     with pytest.raises(FormatError, match="not on one grid"):
         TabledSkyCells(regions, cells, **numbers)
     regions["skycell_start"][1:], regions["skycell_end"][1] = 5000, 5001
-    with pytest.raises(FormatError, match="Region 1 of .* has 0 cells"):
+    with pytest.raises(FormatError, match=r"Region 1 of .* has 0 cells"):
         TabledSkyCells(regions, tables_of(MISSION, (0,))[1], **numbers)
